@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -136,9 +136,10 @@ def _broker_options(url: str, *, visibility_timeout_s: int) -> dict[str, Any]:
     if parts.scheme == "filesystem":
         if not parts.path.startswith("/"):
             raise ImproperlyConfigured("BROKER_URL: write a filesystem broker as filesystem:///absolute/folder.")
-        messages, control = Path(parts.path) / "messages", Path(parts.path) / "control"
-        for folder in (messages, control):
-            folder.mkdir(parents=True, exist_ok=True)
+        folder = Path(unquote(parts.path))
+        messages, control = folder / "messages", folder / "control"
+        for place in (messages, control):
+            place.mkdir(parents=True, exist_ok=True)
         return {
             "data_folder_in": str(messages),
             "data_folder_out": str(messages),

@@ -1,6 +1,7 @@
 """Structured logs: one JSON line an event in production, readable lines with DEBUG on.
 
-Every line, whoever wrote it (ours, Django's, Celery's, a library's, a traceback), passes the same processors.
+Every line, whoever wrote it (ours, Django's, Celery's, a library's), passes the same processors, and the last of them
+before rendering is redaction: tracebacks and arguments are text by then, so nothing gets around it.
 """
 
 from __future__ import annotations
@@ -8,7 +9,17 @@ from __future__ import annotations
 from typing import Any
 
 import structlog
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from connector.transport.redact import redact
+
+
+def redact_event(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """Drop secrets from an event: values by their key's name, text by what it looks like."""
+    clean = redact(event)
+    if not isinstance(clean, dict):
+        raise TypeError(f"redaction of a log event gave {type(clean).__name__}")
+    return clean
 
 
 def _shared() -> list[Processor]:
@@ -53,6 +64,7 @@ def logging_config(*, debug: bool) -> dict[str, Any]:
                     structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                     structlog.processors.StackInfoRenderer(),
                     structlog.processors.format_exc_info,
+                    redact_event,
                     renderer,
                 ],
             },
