@@ -1,0 +1,61 @@
+"""Turn untyped values from files and forms into typed ones, collecting every fault in plain words.
+
+msgspec checks a value against its type; it stops at the first fault and names unknown keys one at a time. A person who
+onboards a tenant wants them all at once, so each key is converted by itself.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+_REPLACEMENTS = (
+    ("`str`", "text"),
+    ("`int`", "a whole number"),
+    ("`bool`", "true or false"),
+    ("`float`", "a number"),
+    ("`null`", "nothing"),
+    ("`object`", "an object"),
+    ("`array`", "a list"),
+    ("`date`", "a date (YYYY-MM-DD)"),
+)
+
+
+def convert_fields(
+    kind: type[msgspec.Struct], given: Mapping[str, Any], *, prefix: str = ""
+) -> tuple[dict[str, Any], list[str]]:
+    """Return the converted values of the keys in ``given``, by key, and one line for each that does not fit ``kind``.
+
+    Keys that ``kind`` does not know are faults, with the nearest known name. Values are never part of a fault: one of
+    them may be a secret put under the wrong key.
+    """
+    types = {field.encode_name: field.type for field in msgspec.structs.fields(kind)}
+    values: dict[str, Any] = {}
+    faults: list[str] = []
+    for key, value in given.items():
+        if key not in types:
+            faults.append(f"{prefix}{key}: unknown key{_nearest(key, types)}")
+            continue
+        try:
+            values[key] = msgspec.convert(value, type=types[key])
+        except msgspec.ValidationError as error:
+            faults.append(f"{prefix}{key}: {_plain(str(error))}")
+    return values, faults
+
+
+def _nearest(key: str, known: Mapping[str, Any]) -> str:
+    close = difflib.get_close_matches(key, known, n=1)
+    return f" (did you mean {close[0]}?)" if close else ""
+
+
+def _plain(message: str) -> str:
+    """Reword msgspec's message: no backquotes, no value, first letter small."""
+    message = re.sub(r"Invalid enum value .*?(?= - at|$)", "is none of the allowed values", message)
+    for technical, plain in _REPLACEMENTS:
+        message = message.replace(technical, plain)
+    message = message.replace("`", "").replace(" - at $", " at ")
+    return message[:1].lower() + message[1:]
