@@ -37,7 +37,7 @@ class TenantOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     # Mappings (design section 4): what the machine may decide without a person.
     auto_approve_certain: bool = True
-    """Approve a vendor match that has the same tax id and name; anything less waits for a person."""
+    """Approve a vendor match by the same external id; any scored match waits for a person."""
     auto_approve_creations: bool = False
     """Create a vendor in AvidXchange without asking when nothing there resembles it."""
     auto_create_gl_codes: bool = True
@@ -51,7 +51,7 @@ class TenantOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     invoices_since: date | None = None
     """Open invoices dated before this day stay in Epicor; None sends all open ones."""
     approval_column: OptionalColumn = ""
-    """Epicor invoice column that must be true before an invoice is sent; "" asks for none (D12)."""
+    """Epicor invoice column, mostly a ``_c`` one, that is told approved or rejected; "" writes nothing back (D12)."""
     delta_overlap_days: Annotated[int, Meta(ge=0, le=60)] = 2
     """How far behind its mark a poll by change date begins (B6)."""
     full_reconcile_every_days: Annotated[int, Meta(ge=1, le=90)] = 7
