@@ -144,7 +144,9 @@ class Migration(migrations.Migration):
                 (
                     "tenant",
                     models.OneToOneField(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="avidxchange", to="tenants.tenant"
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="avidxchange_connection",
+                        to="tenants.tenant",
                     ),
                 ),
             ],
@@ -407,7 +409,9 @@ class Migration(migrations.Migration):
                 (
                     "tenant",
                     models.OneToOneField(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="epicor", to="tenants.tenant"
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="epicor_connection",
+                        to="tenants.tenant",
                     ),
                 ),
             ],

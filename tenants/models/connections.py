@@ -101,7 +101,7 @@ class EpicorConnection(Connection):
         NOTIFY_ONLY = "notify_only", "Tell a person"
         API = "api", "Void in Epicor"
 
-    tenant = models.OneToOneField(Tenant, on_delete=models.CASCADE, related_name="epicor")
+    tenant = models.OneToOneField(Tenant, on_delete=models.CASCADE, related_name="epicor_connection")
     instance = models.CharField(
         max_length=100, help_text="Application name in Epicor's address, such as SaaS123 or KineticLive."
     )
@@ -167,7 +167,7 @@ class AvidXchangeConnection(Connection):
         TOKENS = "tokens", "Company and user token"
         CLIENT_CREDENTIALS = "client_credentials", "OAuth2 client credentials"
 
-    tenant = models.OneToOneField(Tenant, on_delete=models.CASCADE, related_name="avidxchange")
+    tenant = models.OneToOneField(Tenant, on_delete=models.CASCADE, related_name="avidxchange_connection")
     auth_mode = models.CharField("sign in with", max_length=24, choices=AuthMode.choices, default=AuthMode.TOKENS)
     company_token = SecretField()
     company_token_set_at = _set_at()

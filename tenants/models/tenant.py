@@ -63,7 +63,7 @@ class Tenant(models.Model):
         return ZoneInfo(self.time_zone)
 
     @property
-    def chosen(self) -> TenantOptions:
+    def typed_options(self) -> TenantOptions:
         """The typed options, defaults filled in. Raises ``OptionFaults`` if the stored ones are not usable."""
         stored: dict[str, Any] = self.options
         return TenantOptions.from_mapping(stored)

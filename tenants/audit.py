@@ -1,0 +1,194 @@
+"""Writing the audit trail: explicit calls, no signals (style rule 21).
+
+``record`` is for what a person or a command does, ``record_many`` for what a stage does to a page of rows. Both number
+and chain the rows (``tenants/chain.py``) under one lock on the tenant's ``AuditHead``, which is held until the caller's
+transaction ends. So call them last in a transaction, and never across HTTP. Everything is masked before it is hashed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import Any, Self
+from uuid import UUID
+
+import msgspec
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.db import connection, transaction
+from django.utils import timezone
+
+from connector.transport.redact import Redactor
+from tenants.chain import Fault, Verdict, event_hash, sign, verify
+from tenants.models import AuditEvent, AuditHead, Tenant
+
+__all__ = ["Actor", "Entry", "Fault", "Verdict", "record", "record_many", "verify"]
+
+Subject = tuple[str, str]
+Run = int | str | UUID | None
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_COPY_ROWS = 5000
+#: Integers that survive JSON readers of every kind; larger ones are written as text.
+_SAFE_INT = 2**53
+_COLUMNS = (
+    "tenant_id", "sequence", "at", "actor_id", "actor_name", "action", "subject_kind", "subject_key", "run", "before",
+    "after", "reason", "prev_hash", "hash",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who did it: a user with id and a copy of the name, or a part of the system that has a name only."""
+
+    name: str
+    id: int | None = None
+
+    @classmethod
+    def for_user(cls, user: AbstractBaseUser | AnonymousUser) -> Self:
+        """Return a person. Raises ``ValueError`` for somebody who is not logged in."""
+        if user.pk is None:
+            raise ValueError("an action needs a person who is logged in")
+        return cls(name=user.get_username(), id=int(user.pk))
+
+    @classmethod
+    def system(cls, name: str) -> Self:
+        """Return a part of the system, such as "schedule" or the name of a command."""
+        return cls(name=name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One row to be: ``subject`` is (kind, key); ``before`` and ``after`` are JSON-like, masked when written."""
+
+    action: str
+    subject: Subject
+    before: Any = None
+    after: Any = None
+    reason: str = ""
+
+
+def record(
+    tenant: Tenant,
+    action: str,
+    *,
+    actor: Actor,
+    subject: Subject,
+    before: Any = None,
+    after: Any = None,
+    run: Run = None,
+    reason: str = "",
+) -> AuditEvent:
+    """Write one row and return it; inside the caller's transaction if there is one."""
+    entry = Entry(action=action, subject=subject, before=before, after=after, reason=reason)
+    with transaction.atomic():
+        head = _locked_head(tenant)
+        event = next(_events(head, [entry], actor=actor, run=run, at=timezone.now()))
+        event.save(force_insert=True)
+        _store_head(head)
+    return event
+
+
+def record_many(tenant: Tenant, entries: Iterable[Entry], *, actor: Actor, run: Run) -> int:
+    """Write a row for each entry, by COPY, and return how many.
+
+    Must be called inside the caller's ``transaction.atomic``, so that the trail and what it tells of are committed
+    together; raises ``TransactionManagementError`` otherwise.
+    """
+    if not connection.in_atomic_block:
+        raise transaction.TransactionManagementError("record_many belongs into the transaction of the rows it tells of")
+    waiting = iter(entries)
+    page = list(islice(waiting, _COPY_ROWS))
+    if not page:
+        return 0
+    count, at, head = 0, timezone.now(), _locked_head(tenant)
+    while page:
+        _copy(_events(head, page, actor=actor, run=run, at=at))
+        count += len(page)
+        page = list(islice(waiting, _COPY_ROWS))
+    _store_head(head)
+    return count
+
+
+def _locked_head(tenant: Tenant) -> AuditHead:
+    heads = AuditHead.objects.select_for_update()
+    head = heads.filter(tenant=tenant).first()
+    if head is None:
+        first = AuditHead(tenant=tenant, signature=sign(tenant.pk, 0, ""))
+        AuditHead.objects.bulk_create([first], ignore_conflicts=True)
+        head = heads.get(tenant=tenant)
+    return head
+
+
+def _store_head(head: AuditHead) -> None:
+    head.signature = sign(head.tenant_id, head.sequence, head.hash)
+    head.save(update_fields=["sequence", "hash", "signature"])
+
+
+def _events(head: AuditHead, entries: Iterable[Entry], *, actor: Actor, run: Run, at: datetime) -> Iterator[AuditEvent]:
+    """Yield the masked, numbered and chained rows, moving ``head`` along."""
+    redactor = Redactor()
+    microseconds = (at - _EPOCH) // _MICROSECOND
+    run_text = "" if run is None else str(run)
+    for entry in entries:
+        kind, key = entry.subject
+        before, after = _masked(redactor, entry.before), _masked(redactor, entry.after)
+        reason = _text(redactor.text(entry.reason))
+        prev_hash, head.sequence = head.hash, head.sequence + 1
+        content = (
+            head.sequence, microseconds, actor.id, actor.name, entry.action, kind, _text(key), run_text, before, after,
+            reason,
+        )  # fmt: skip
+        head.hash = event_hash(head.tenant_id, content, prev_hash)
+        yield AuditEvent(
+            tenant_id=head.tenant_id,
+            sequence=head.sequence,
+            at=at,
+            actor_id=actor.id,
+            actor_name=actor.name,
+            action=entry.action,
+            subject_kind=kind,
+            subject_key=_text(key),
+            run=run_text,
+            before=before,
+            after=after,
+            reason=reason,
+            prev_hash=prev_hash,
+            hash=head.hash,
+        )
+
+
+def _copy(events: Iterable[AuditEvent]) -> None:
+    names = ", ".join(f'"{name}"' for name in _COLUMNS)
+    with connection.cursor() as cursor, cursor.copy(f"COPY tenants_auditevent ({names}) FROM STDIN") as copy:
+        for event in events:
+            row = [getattr(event, name) for name in _COLUMNS]
+            for place in (9, 10):
+                row[place] = None if row[place] is None else msgspec.json.encode(row[place]).decode()
+            copy.write_row(row)
+
+
+def _masked(redactor: Redactor, value: Any) -> Any:
+    """Return ``value`` without secrets, as JSON that the database gives back unchanged (the hash depends on it)."""
+    if value is None:
+        return None
+    return _storable(redactor.shape(msgspec.to_builtins(value, builtin_types=(), enc_hook=str), max_chars=0))
+
+
+def _storable(value: Any) -> Any:
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return value if -_SAFE_INT <= value <= _SAFE_INT else str(value)
+    if isinstance(value, dict):
+        return {_text(str(key)): _storable(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_storable(item) for item in value]
+    return _text(str(value))
+
+
+def _text(text: str) -> str:
+    """Return text that PostgreSQL can hold: it takes neither NUL nor half a surrogate pair."""
+    return text.replace("\x00", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()

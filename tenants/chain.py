@@ -1,0 +1,168 @@
+"""What makes tampering with the audit trail visible: hashes that chain its rows, and a signed end.
+
+Each row's hash covers its content and the hash before it, so an edit, a deletion, an insertion or a changed order
+breaks the chain at that row. Whoever can write to the database could recompute every hash after it, and could cut the
+end off; therefore the head (last sequence and hash) is signed with a key made from ``FERNET_KEYS``, which the database
+does not hold. What this cannot show: a whole database put back to an older state, head included. Keep the head that
+``verify_audit`` prints outside the database to see that too.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from django.conf import settings
+from django.db import connection, transaction
+
+from tenants.models import AuditHead, Tenant
+
+#: Put first into every hash, so that a later format cannot be taken for this one.
+_FORMAT = 1
+_FETCH_ROWS = 5000
+_MAX_FAULTS = 100
+_ENCODER = msgspec.json.Encoder(order="sorted")
+_PURPOSE = b"ml-connector audit head"
+
+_ROWS = """
+SELECT e.sequence, (extract(epoch FROM e.at) * 1000000)::bigint, e.actor_id, e.actor_name, e.action, e.subject_kind,
+       e.subject_key, e.run, e.before::text, e.after::text, e.reason, e.prev_hash, e.hash,
+       h.sequence, h.hash, h.signature
+FROM tenants_auditevent e LEFT JOIN tenants_audithead h ON h.tenant_id = e.tenant_id
+WHERE e.tenant_id = %s ORDER BY e.sequence
+"""
+
+
+def event_hash(tenant_id: int, content: tuple[Any, ...], prev_hash: str) -> str:
+    """Return the SHA-256 (hex) of one row.
+
+    ``content`` is sequence, time in microseconds since 1970, actor id and name, action, subject kind and key, run,
+    before, after (JSON values) and reason, in this order.
+    """
+    return hashlib.sha256(_ENCODER.encode((_FORMAT, tenant_id, prev_hash, *content))).hexdigest()
+
+
+def sign(tenant_id: int, sequence: int, last_hash: str) -> str:
+    """Return the signature of a head under the newest key."""
+    return _signature(_signing_keys()[0], tenant_id, sequence, last_hash)
+
+
+def signed_by_us(tenant_id: int, sequence: int, last_hash: str, signature: str) -> bool:
+    """Whether one of this site's keys, newest or older, made the signature of a head."""
+    return any(
+        hmac.compare_digest(_signature(key, tenant_id, sequence, last_hash), signature) for key in _signing_keys()
+    )
+
+
+def _signing_keys() -> list[bytes]:
+    return [hmac.digest(base64.urlsafe_b64decode(key), _PURPOSE, "sha256") for key in settings.FERNET_KEYS]
+
+
+def _signature(key: bytes, tenant_id: int, sequence: int, last_hash: str) -> str:
+    return hmac.new(key, f"{tenant_id}:{sequence}:{last_hash}".encode(), "sha256").hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One place where the trail is not what was written. ``kind`` is changed, missing, inserted, cut or head."""
+
+    sequence: int
+    kind: str
+    detail: str
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What ``verify`` found. ``faults`` holds the first hundred, ``fault_count`` counts all."""
+
+    events: int = 0
+    last_hash: str = ""
+    fault_count: int = 0
+    faults: list[Fault] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """Whether the trail is exactly what was written."""
+        return self.fault_count == 0
+
+    def add(self, sequence: int, kind: str, detail: str) -> None:
+        """Note a fault."""
+        self.fault_count += 1
+        if len(self.faults) < _MAX_FAULTS:
+            self.faults.append(Fault(sequence, kind, detail))
+
+
+@dataclass(frozen=True, slots=True)
+class _Head:
+    sequence: int
+    hash: str
+    signature: str
+
+
+def verify(tenant: Tenant) -> Verdict:
+    """Read a tenant's whole trail and return what is wrong with it; memory stays flat whatever its length.
+
+    Rows and head come from one statement, so that rows appended meanwhile are no faults.
+    """
+    verdict = Verdict()
+    head: _Head | None = None
+    last_sequence, last_hash = 0, ""
+    with transaction.atomic():
+        for row in _stream(tenant.pk):
+            sequence, stored_hash = row[0], row[12]
+            if row[13] is not None:
+                head = _Head(*row[13:16])
+            _check_row(verdict, tenant.pk, row, last_sequence, last_hash)
+            if head is not None and sequence > head.sequence:
+                verdict.add(sequence, "inserted", "this row stands after the signed end of the trail")
+            verdict.events += 1
+            last_sequence, last_hash = sequence, stored_hash
+        if verdict.events == 0:
+            stored = AuditHead.objects.filter(tenant=tenant).values_list("sequence", "hash", "signature").first()
+            head = _Head(*stored) if stored else None
+    verdict.last_hash = last_hash
+    _check_head(verdict, tenant.pk, head, last_sequence, last_hash)
+    return verdict
+
+
+def _stream(tenant_id: int) -> Iterator[tuple[Any, ...]]:
+    with connection.chunked_cursor() as cursor:
+        cursor.execute(_ROWS, [tenant_id])
+        while rows := cursor.fetchmany(_FETCH_ROWS):
+            yield from rows
+
+
+def _check_row(verdict: Verdict, tenant_id: int, row: tuple[Any, ...], last_sequence: int, last_hash: str) -> None:
+    sequence, before, after, prev_hash, stored_hash = row[0], row[8], row[9], row[11], row[12]
+    if sequence < 1:
+        verdict.add(sequence, "inserted", "rows are numbered from 1")
+    elif sequence != last_sequence + 1:
+        verdict.add(sequence, "missing", f"rows {last_sequence + 1} to {sequence - 1} are gone")
+    elif prev_hash != last_hash:
+        verdict.add(sequence, "inserted", "this row does not follow from the row before it")
+    content = (
+        *row[:8],
+        before if before is None else msgspec.json.decode(before),
+        after if after is None else msgspec.json.decode(after),
+        row[10],
+    )
+    if event_hash(tenant_id, content, prev_hash) != stored_hash:
+        verdict.add(sequence, "changed", "this row is not as it was written")
+
+
+def _check_head(verdict: Verdict, tenant_id: int, head: _Head | None, last_sequence: int, last_hash: str) -> None:
+    if head is None:
+        if verdict.events:
+            verdict.add(last_sequence, "head", "the signed end of the trail is gone")
+        return
+    if not signed_by_us(tenant_id, head.sequence, head.hash, head.signature):
+        verdict.add(head.sequence, "head", "the end of the trail is not signed with a key of this site")
+    if last_sequence < head.sequence:
+        verdict.add(head.sequence, "cut", f"rows {last_sequence + 1} to {head.sequence} are gone from the end")
+    elif last_sequence == head.sequence and last_hash != head.hash:
+        verdict.add(head.sequence, "changed", "the last row is not the one that was signed")
