@@ -1,0 +1,115 @@
+"""A WSGI server on a loopback port with keep-alive, connections that can be dropped on purpose, and no access log.
+
+werkzeug's own request handler closes every connection and waits 10 ms after each answer, which would make a sync of
+20,000 vendors a test of the stand-in. This handler reads the whole request, answers it, and keeps the connection.
+"""
+
+from __future__ import annotations
+
+import io
+import socket
+import struct
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+
+WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+class Handler(WSGIRequestHandler):
+    """Serves requests one after the other on one connection."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = 1 << 16
+
+    def setup(self) -> None:
+        super().setup()
+        self.server.connections.add(self.connection)  # type: ignore[attr-defined]
+
+    def finish(self) -> None:
+        self.server.connections.discard(self.connection)  # type: ignore[attr-defined]
+        if not self.wfile.closed:
+            super().finish()
+
+    def run_wsgi(self) -> None:
+        """Answer one request; a ``ConnectionError`` from the application drops the connection without an answer."""
+        if self.headers.get("Expect", "").lower() == "100-continue":
+            self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.wfile.flush()
+        environ = self.make_environ()
+        length = int(environ.get("CONTENT_LENGTH") or 0)
+        stream = environ["wsgi.input"]
+        environ["wsgi.input"] = io.BytesIO(stream.read() if environ.get("wsgi.input_terminated") else stream.read(length))
+        try:
+            self._answer(environ)
+        except ConnectionError:
+            self._drop()
+
+    def _answer(self, environ: dict[str, Any]) -> None:
+        head: list[tuple[str, list[tuple[str, str]]]] = []
+        body = self.server.app(environ, lambda status, headers, exc_info=None: head.append((status, list(headers))))
+        try:
+            self._send(*head[-1], body=body, bodiless=environ["REQUEST_METHOD"] == "HEAD")
+        finally:
+            close = getattr(body, "close", None)
+            if close:
+                close()
+
+    def _send(self, status: str, headers: list[tuple[str, str]], *, body: Iterable[bytes], bodiless: bool) -> None:
+        declared = next((int(value) for name, value in headers if name.lower() == "content-length"), None)
+        if declared is None:
+            body = [b"".join(body)]
+            declared = len(body[0])
+            headers.append(("Content-Length", str(declared)))
+        code, _, reason = status.partition(" ")
+        self.send_response(int(code), reason)
+        for name, value in headers:
+            self.send_header(name, value)
+        self.end_headers()
+        sent = 0
+        for piece in body:
+            if not bodiless:
+                self.wfile.write(piece)
+                self.wfile.flush()
+            sent += len(piece)
+        self.wfile.flush()
+        if sent < declared:
+            self.close_connection = True
+
+    def _drop(self) -> None:
+        """Close at once with a reset, so that the client cannot take it for an answer."""
+        self.close_connection = True
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.connection.close()
+        self.wfile = io.BytesIO()
+
+    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002  (werkzeug's name)
+        """Keep quiet: standard output belongs to the one line that says where the sandbox listens."""
+
+
+class Listener:
+    """One application on one port, served from a thread of its own."""
+
+    def __init__(self, app: WsgiApp, *, host: str, port: int) -> None:
+        self._server: BaseWSGIServer = make_server(host, port, app, threaded=True, request_handler=Handler)
+        self._server.connections = set()  # type: ignore[attr-defined]
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        self.url = f"http://{host}:{self._server.server_port}"
+
+    def start(self) -> None:
+        """Begin to serve."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop serving and close every connection, kept-alive ones too."""
+        self._server.shutdown()
+        self._server.server_close()
+        for connection in list(self._server.connections):  # type: ignore[attr-defined]
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                continue  # the client was quicker
+        self._thread.join()
