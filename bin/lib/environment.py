@@ -156,10 +156,8 @@ def _explain(tail: list[str]) -> str:
     log.parent.mkdir(parents=True, exist_ok=True)
     text = "\n".join(tail)
     log.write_text(text + "\n")
-    unreachable = any(
-        sign in text for sign in ("NewConnectionError", "name resolution", "ConnectTimeout", "ProxyError")
-    )
-    reason = NETWORK if unreachable else next((fix for sign, fix in REASONS if sign in text), "")
+    unreachable = any(sign in text for sign in UNREACHABLE)
+    reason = NETWORK if unreachable else next((fix for sign, fix in REASONS.items() if sign in text), "")
     return f"{reason or 'the packages could not be installed'} (pip's own words: {log.relative_to(ROOT)})"
 
 

@@ -16,8 +16,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from databases import create_database
 from environment import ROOT, VENV, MissingPiece
-from postgres import Postgres, create_database
+from postgres import Postgres
 from processes import ProcessEnded, Processes
 
 WORKERS = 2

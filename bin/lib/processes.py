@@ -7,20 +7,24 @@ children go with the worker.
 from __future__ import annotations
 
 import ctypes
+import fcntl
+import http.client
 import os
 import pwd
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from environment import LOCAL, ROOT
+from environment import LOCAL, ROOT, MissingPiece
 
 LOGS = LOCAL / "logs"
 STOP_SECONDS = 15
@@ -72,7 +76,7 @@ class Processes:
                 env=None if environment is None else dict(environment), start_new_session=True,
                 preexec_fn=_die_with_us(),  # noqa: PLW1509  (no thread runs here)
                 user=account, extra_groups=None if account is None else [],
-                group=None if account is None else pwd.getpwnam(account).pw_gid,
+                group=group_of(account),
             )  # fmt: skip
         self._running.append(_Running(name, process, log, stop_signal))
         return log
@@ -141,3 +145,28 @@ def tail(log: Path, lines: int = 15) -> str:
     """Return the last lines of a log, indented."""
     text = log.read_text(errors="replace").splitlines() if log.exists() else []
     return "\n".join(f"    {line}" for line in text[-lines:]) or "    (it wrote nothing)"
+
+
+@contextmanager
+def alone(name: str) -> Iterator[None]:
+    """Hold this checkout for one command of a kind; raises ``MissingPiece`` if another one runs."""
+    with (LOCAL / f"{name}.lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise MissingPiece(f"bin/{name} already runs in this checkout; stop that one first") from None
+        yield
+
+
+def answers(url: str) -> bool:
+    """Whether an address answers with 200."""
+    try:
+        with urllib.request.urlopen(url, timeout=5) as reply:  # noqa: S310  (our own address on this machine)
+            return bool(reply.status == http.HTTPStatus.OK)
+    except (urllib.error.URLError, http.client.HTTPException, OSError):
+        return False
+
+
+def group_of(account: str | None) -> int | None:
+    """Return the group id that a program started as another account gets; None for our own."""
+    return None if account is None else pwd.getpwnam(account).pw_gid

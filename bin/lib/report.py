@@ -5,11 +5,14 @@ Reads the shapes of ``sync_now --json`` and ``reconcile --json`` (design section
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 COUNTS = ("read", "created", "updated", "unchanged", "held", "rejected", "uncertain")
 WRITES = ("created", "updated")
+STAGES = (
+    "vendors_out", "gl_codes_out", "purchase_orders_out", "invoices_out", "approvals_in", "invoices_in", "payments_in",
+)  # fmt: skip
 FAILED = frozenset({"failed", "errored", "cancelled", "lost"})
 
 Json = Mapping[str, Any]
@@ -19,12 +22,7 @@ def table(sync: Json) -> str:
     """Return the runs of one cycle as lines: a stage a row, its counts and seconds aligned right."""
     heads = ("stage", *COUNTS, "seconds", "status")
     rows = [
-        (
-            run["stage"],
-            *(f"{run['counts'].get(count, 0):,}" for count in COUNTS),
-            f"{run['seconds']:.1f}",
-            run["status"],
-        )
+        (run["stage"], *_cells(run["counts"]), f"{run['seconds']:.1f}", run["status"].replace("_", " "))
         for run in sync["runs"]
     ]
     widths = [max(len(row[column]) for row in [heads, *rows]) for column in range(len(heads))]
@@ -76,6 +74,22 @@ def differences(reconcile: Json, *, most: int = 10) -> list[str]:
 
 def _cells(counts: Mapping[str, int]) -> list[str]:
     return [f"{counts.get(count, 0):,}" for count in COUNTS]
+
+
+def verdict(whole: Json, wrong: Sequence[str]) -> list[str]:
+    """Return the closing lines: what was compared and that it agrees, or everything that is wrong."""
+    checked = ", ".join(f"{count:,} {kind.replace('_', ' ')}" for kind, count in whole["reconcile"]["checked"].items())
+    if not wrong:
+        return [
+            "The second cycle wrote nothing on either side.",
+            f"Both ledgers agree, to the cent and to the row: {checked}.",
+        ]
+    return [
+        "Not everything agrees:",
+        *(f"  - {fault}" for fault in wrong),
+        *(f"  - {line}" for line in differences(whole["reconcile"])),
+        f"  (compared: {checked})",
+    ]
 
 
 def _failed_runs(cycle: str, sync: Json) -> list[str]:
