@@ -1,0 +1,353 @@
+"""Submissions to AvidXchange by the write protocol of design section 5: intent, claim, call, outcome, look first.
+
+``push`` is what a stage calls. It finishes what an earlier worker left (``resume``), plans what is due, sends each
+batch once, and waits a little for verdicts that come later. A batch with an AvidXchange id is never sent again; an
+item that surely never arrived is dropped from its batch and becomes due again under the same external id.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from connector.avidxchange.records import BatchAnswer, Verdict
+from connector.transport.errors import Misconfigured, Rejected, Retry, Uncertain
+from syncjobs.engine import locks, problems
+from syncjobs.engine.context import StageContext
+from syncjobs.engine.outbox import Outbox
+from syncjobs.engine.problems import Finding
+from syncjobs.models import Batch, BatchItem
+from syncjobs.states import BatchStatus, ItemState, advance
+from tenants import audit
+
+#: Contract section 8: absent for two look-ups and this long before a patient kind may be sent again.
+PATIENT_LOOK_UPS, PATIENT_WAIT = 2, timedelta(minutes=15)
+#: Growing pauses between polls of a batch, in seconds; the last one repeats.
+PAUSES = (1, 2, 4, 8, 15, 30, 60, 120, 300, 900)
+#: How long a wish to wait (Retry-After) is honoured inside a run before the rest is left to the next one.
+SHORT_WAIT_S = 30.0
+
+
+def push(ctx: StageContext, outbox: Outbox) -> None:
+    """Bring everything due in ``outbox`` to AvidXchange, or note exactly why not."""
+    if ctx.dry_run:
+        return
+    resume(ctx, outbox)
+    # The second pass takes up items that the first one found never to have arrived; mostly it finds nothing due.
+    for _pass in range(2):
+        for rows in outbox.slices(ctx, ctx.avidxchange.profile.batch_max_items):
+            batch = plan(ctx, outbox, rows)
+            if batch is not None:
+                send(ctx, outbox, batch)
+                ctx.say(f"Sent {batch.item_count} {outbox.kind} in {batch.external_id}")
+    settle(ctx, outbox)
+
+
+def plan(ctx: StageContext, outbox: Outbox, rows: Sequence[Any]) -> Batch | None:
+    """Commit the intent to send ``rows`` (at most a batch of them); None when all are already in flight elsewhere."""
+    items = [_item(ctx, outbox, row) for row in rows]
+    with ctx.commit():
+        batch = Batch.objects.create(
+            tenant=ctx.tenant,
+            stage=ctx.stage,
+            kind=outbox.kind,
+            external_id=_batch_id(ctx, outbox, items),
+            run=ctx.run,
+            item_count=len(items),
+            total=sum((outbox.amount(row) for row in rows), Decimal(0)),
+        )
+        for item in items:
+            item.batch = batch
+        # Insert first, on conflict nothing: a subject that another worker has in flight stays theirs (lesson 16).
+        BatchItem.objects.bulk_create(items, ignore_conflicts=True)
+        planned = list(batch.items.order_by("pk"))
+        if len(planned) < len(items):
+            batch.item_count = len(planned)
+            batch.save(update_fields=["item_count", "updated_at"])
+        if not planned:
+            batch.delete()
+            return None
+        outbox.mark(ctx, [item.subject_id for item in planned], "uncertain")
+        outbox.planned(ctx, planned)
+    return batch
+
+
+def send(ctx: StageContext, outbox: Outbox, batch: Batch) -> None:
+    """Claim a ready batch and submit it once; settle whatever is known afterwards."""
+    if not locks.claim(batch, {BatchStatus.READY}, BatchStatus.SENDING):
+        return
+    Batch.objects.filter(pk=batch.pk).update(sends=batch.sends + 1, sent_at=Now())
+    items = list(batch.items.filter(state=ItemState.PENDING).order_by("pk"))
+    payloads = [(item.external_id, item.payload.encode()) for item in items]
+    try:
+        answer = _submit(ctx, outbox, batch, payloads)
+    except Uncertain as lost:
+        ctx.calls.flush(batch_id=batch.pk)
+        locks.release(batch, BatchStatus.UNCERTAIN, message=lost.message, next_poll_at=Now())
+        resolve(ctx, outbox, batch)
+    except Rejected as refusal:
+        ctx.calls.flush(batch_id=batch.pk)
+        _refuse_all(ctx, outbox, batch, items, refusal)
+    except (Retry, Misconfigured):
+        # Not carried out, and everything after it would meet the same: leave it ready and end the run.
+        ctx.calls.flush(batch_id=batch.pk)
+        locks.release(batch, BatchStatus.READY)
+        raise
+    else:
+        ctx.calls.flush(batch_id=batch.pk)
+        record(ctx, outbox, batch, items, answer)
+
+
+def _submit(
+    ctx: StageContext, outbox: Outbox, batch: Batch, payloads: Sequence[tuple[str, bytes]]
+) -> BatchAnswer:
+    """Submit, waiting through short wishes to slow down: a ``Retry`` says that nothing was carried out."""
+    for last_try in (False, False, True):
+        try:
+            return ctx.avidxchange.submit(outbox.kind, batch.external_id, payloads)
+        except Retry as wish:
+            delay = wish.delay_s if wish.delay_s is not None else 5.0
+            if last_try or delay > SHORT_WAIT_S:
+                raise
+            ctx.clock.sleep(delay)
+    raise AssertionError("unreachable: the last try either returns or raises")
+
+
+def record(
+    ctx: StageContext, outbox: Outbox, batch: Batch, items: Sequence[BatchItem], answer: BatchAnswer
+) -> None:
+    """Store one verdict an item and the batch's state, in one transaction of their own."""
+    verdicts = {verdict.external_id: verdict for verdict in answer.verdicts if verdict.successful is not None}
+    with ctx.commit():
+        decided = _decide(ctx, outbox, items, verdicts)
+        waiting = len(items) - len(decided)
+        facts: dict[str, Any] = {"status_text": answer.status_text[:200], "message": ""}
+        if answer.avid_batch_id and not batch.avid_batch_id:
+            facts["avid_batch_id"] = answer.avid_batch_id
+        if waiting == 0:
+            _move(batch, BatchStatus.SETTLED, settled_at=Now(), next_poll_at=None, **facts)
+        elif answer.avid_batch_id or batch.avid_batch_id:
+            _move(batch, BatchStatus.SUBMITTED, next_poll_at=Now() + _pause(batch.polls), **facts)
+        else:
+            # Accepted without a batch id and without verdicts for all: only a look-up can tell (contract 2.7).
+            _move(batch, BatchStatus.UNCERTAIN, next_poll_at=Now() + _pause(batch.polls), **facts)
+        _audit(ctx, batch, decided)
+
+
+def poll(ctx: StageContext, outbox: Outbox, batch: Batch) -> None:
+    """Ask AvidXchange about a submitted batch once; reads need no claim."""
+    items = list(batch.items.filter(state=ItemState.PENDING).order_by("pk"))
+    answer = ctx.avidxchange.batch(outbox.kind, batch.avid_batch_id, [item.external_id for item in items])
+    ctx.calls.flush(batch_id=batch.pk)
+    Batch.objects.filter(pk=batch.pk).update(polls=batch.polls + 1)
+    batch.polls += 1
+    record(ctx, outbox, batch, items, answer)
+
+
+def resolve(ctx: StageContext, outbox: Outbox, batch: Batch) -> None:
+    """Look on the other side for a batch whose outcome is unknown: found settles; surely absent becomes due again."""
+    items = list(batch.items.filter(state=ItemState.PENDING).order_by("pk"))
+    found: Mapping[str, Verdict] = outbox.look_up(ctx, items) if outbox.look_up else {}
+    ctx.calls.flush(batch_id=batch.pk)
+    looked = batch.look_ups + 1
+    old_enough = Batch.objects.filter(pk=batch.pk, sent_at__lt=Now() - PATIENT_WAIT).exists()
+    sure = not outbox.patient or (looked >= PATIENT_LOOK_UPS and old_enough)
+    with ctx.commit():
+        decided = _decide(ctx, outbox, items, found)
+        absent = [item for item in items if item.external_id not in found]
+        if absent and sure:
+            _drop(ctx, outbox, absent)
+        done = not absent or sure
+        facts = {"look_ups": looked, "next_poll_at": None if done else Now() + timedelta(minutes=5)}
+        if done:
+            facts |= {"settled_at": Now(), "message": "" if decided else "It never arrived; its items are due again."}
+        _move(batch, BatchStatus.SETTLED if done else BatchStatus.UNCERTAIN, **facts)
+        if not done:
+            _report_unknown(ctx, batch, len(absent))
+        else:
+            why = "AvidXchange was asked and the outcome is known."
+            problems.resolve(ctx, "batch", batch.external_id, codes=("outcome_unknown",), why=why)
+        _audit(ctx, batch, decided)
+
+
+def resume(ctx: StageContext, outbox: Outbox) -> None:
+    """Take up what earlier workers left: expired claims, unknown outcomes, unsent intents, verdicts still to come."""
+    mine = Batch.objects.filter(tenant=ctx.tenant, kind=outbox.kind)
+    # A worker that died while sending may have sent: its batch is uncertain, never simply ready again.
+    mine.filter(state=BatchStatus.SENDING, lease_until__lt=Now()).update(
+        state=BatchStatus.UNCERTAIN, owner="", lease_until=None, next_poll_at=Now()
+    )
+    for batch in mine.filter(state=BatchStatus.UNCERTAIN).order_by("pk"):
+        resolve(ctx, outbox, batch)
+    for batch in mine.filter(state=BatchStatus.READY).order_by("pk"):
+        send(ctx, outbox, batch)
+    for batch in mine.filter(state=BatchStatus.SUBMITTED).order_by("pk"):
+        poll(ctx, outbox, batch)
+
+
+def settle(ctx: StageContext, outbox: Outbox) -> None:
+    """Poll this kind's unsettled batches with growing pauses, for as long as the run has patience."""
+    waited = 0.0
+    tries = 0
+    while waited < ctx.patience_s:
+        open_batches = list(
+            Batch.objects.filter(tenant=ctx.tenant, kind=outbox.kind, state=BatchStatus.SUBMITTED).order_by("pk")
+        )
+        if not open_batches:
+            return
+        pause = min(PAUSES[min(tries, len(PAUSES) - 1)] / 4, ctx.patience_s - waited)
+        ctx.clock.sleep(pause)
+        waited, tries = waited + pause, tries + 1
+        for batch in open_batches:
+            poll(ctx, outbox, batch)
+
+
+def due_for_poll(tenant_id: int, kind: str) -> bool:
+    """Return whether a batch of this kind waits for an answer and its pause is over."""
+    waiting = Q(state__in=[BatchStatus.SUBMITTED, BatchStatus.UNCERTAIN]) & Q(next_poll_at__lte=Now())
+    return Batch.objects.filter(waiting, tenant_id=tenant_id, kind=kind).exists()
+
+
+def _item(ctx: StageContext, outbox: Outbox, row: Any) -> BatchItem:
+    return BatchItem(
+        tenant=ctx.tenant,
+        external_id=outbox.external_id(row),
+        subject_kind=outbox.subject_kind,
+        subject_id=row.pk,
+        subject_key=outbox.key(row),
+        payload=outbox.text(row),
+        payload_hash=getattr(row, outbox.column("desired_hash")),
+        creates=not getattr(row, outbox.column("sent_hash")),
+    )
+
+
+def _batch_id(ctx: StageContext, outbox: Outbox, items: Sequence[BatchItem]) -> str:
+    """Derive the batch's external id from its content; a later batch of the same content counts up."""
+    digest = hashlib.sha256()
+    for item in items:
+        digest.update(f"{item.external_id}\0{item.payload_hash}\n".encode())
+    base = f"{ctx.tenant.slug[:40]}-{outbox.kind}-{digest.hexdigest()[:16]}"
+    again = Batch.objects.filter(tenant=ctx.tenant, kind=outbox.kind, external_id__startswith=base).count()
+    return f"{base}-{again + 1}" if again else base
+
+
+def _decide(
+    ctx: StageContext, outbox: Outbox, items: Sequence[BatchItem], verdicts: Mapping[str, Verdict]
+) -> list[BatchItem]:
+    """Put verdicts on their items and what follows from them on their subjects; return the decided items."""
+    decided = []
+    for item in items:
+        verdict = verdicts.get(item.external_id)
+        if verdict is None or verdict.successful is None:
+            continue
+        item.state = ItemState.ACCEPTED if verdict.successful else ItemState.REFUSED
+        item.avid_id = verdict.avid_id[:100]
+        item.status_text, item.code = verdict.status[:200], verdict.code[:80]
+        item.message, item.field = verdict.message, verdict.field[:100]
+        decided.append(item)
+    if not decided:
+        return []
+    BatchItem.objects.bulk_update(decided, ["state", "avid_id", "status_text", "code", "message", "field"])
+    _mark_subjects(ctx, outbox, decided)
+    outbox.decided(ctx, decided)
+    return decided
+
+
+def _mark_subjects(ctx: StageContext, outbox: Outbox, decided: Sequence[BatchItem]) -> None:
+    rows = outbox.model._default_manager.filter(  # type: ignore[attr-defined]
+        tenant=ctx.tenant, pk__in=[item.subject_id for item in decided]
+    )
+    by_pk = {row.pk: row for row in rows}
+    for item in decided:
+        row = by_pk[item.subject_id]
+        accepted = item.state == ItemState.ACCEPTED
+        setattr(row, outbox.column("sent_hash" if accepted else "refused_hash"), item.payload_hash)
+        if accepted and item.avid_id and hasattr(row, "avid_id"):
+            row.avid_id = item.avid_id
+        if accepted:
+            row.sent_at = ctx.now()
+        row.seen_run = ctx.run.pk
+        row.outcome = ("created" if item.creates else "updated") if accepted else "rejected"
+    names = [outbox.column("sent_hash"), outbox.column("refused_hash"), "sent_at", "seen_run", "outcome"]
+    if any(field.name == "avid_id" for field in outbox.model._meta.concrete_fields):
+        names.append("avid_id")
+    outbox.model._default_manager.bulk_update(by_pk.values(), names)  # type: ignore[attr-defined]
+
+
+def _drop(ctx: StageContext, outbox: Outbox, absent: Sequence[BatchItem]) -> None:
+    """The items surely never arrived: free their subjects, so that the next plan takes them up."""
+    BatchItem.objects.filter(pk__in=[item.pk for item in absent]).update(
+        state=ItemState.DROPPED, message="It never arrived over there; it is sent again in another batch."
+    )
+    for item in absent:
+        item.state = ItemState.DROPPED
+    outbox.mark(ctx, [item.subject_id for item in absent], "uncertain")
+    outbox.decided(ctx, absent)
+
+
+def _refuse_all(
+    ctx: StageContext, outbox: Outbox, batch: Batch, items: Sequence[BatchItem], refusal: Rejected
+) -> None:
+    verdicts = {
+        item.external_id: Verdict(
+            external_id=item.external_id, successful=False, code=refusal.code, message=refusal.message
+        )
+        for item in items
+    }
+    with ctx.commit():
+        decided = _decide(ctx, outbox, items, verdicts)
+        _move(batch, BatchStatus.FAILED, settled_at=Now(), message=refusal.message)
+        _audit(ctx, batch, decided)
+
+
+def _move(batch: Batch, to: BatchStatus, **facts: Any) -> None:
+    """Move a batch on; a batch that stays where it is (still waiting) only takes the facts."""
+    facts = {"owner": "", "lease_until": None, **facts}
+    if batch.state == to:
+        Batch.objects.filter(pk=batch.pk).update(updated_at=Now(), **facts)
+    elif not advance(batch, to, **facts):
+        raise RuntimeError(f"batch {batch.external_id} was moved by someone else")
+    batch.refresh_from_db()
+
+
+def _pause(polls: int) -> timedelta:
+    return timedelta(seconds=PAUSES[min(polls, len(PAUSES) - 1)])
+
+
+def _report_unknown(ctx: StageContext, batch: Batch, absent: int) -> None:
+    problems.report(
+        ctx,
+        "batch",
+        batch.external_id,
+        Finding(
+            code="outcome_unknown",
+            subject_id=batch.pk,
+            message=f"The answer to a batch of {batch.item_count} was lost, and {absent} of them are not to be found "
+            "at AvidXchange yet.",
+            hint="Nothing to do: they are looked up again, and sent again only when they surely never arrived.",
+            amount=batch.total,
+        ),
+    )
+
+
+def _audit(ctx: StageContext, batch: Batch, decided: Sequence[BatchItem]) -> None:
+    audit.record_many(
+        ctx.tenant,
+        [
+            audit.Entry(
+                action=f"{ctx.stage}.{item.state}",
+                subject=(item.subject_kind, item.subject_key),
+                after={"batch": batch.external_id, "avid_id": item.avid_id, "hash": item.payload_hash}
+                | ({"code": item.code, "message": item.message} if item.state == ItemState.REFUSED else {}),
+            )
+            for item in decided
+        ],
+        actor=ctx.actor,
+        run=ctx.run.pk,
+    )

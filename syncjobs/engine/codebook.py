@@ -1,0 +1,114 @@
+"""Loads, for the records of one page, what translation may know: approved mappings, terms and the tenant's rules.
+
+A mapping counts only when a person (or the tenant's rule) approved it *and* AvidXchange has accepted it: before that
+the vendor or account may not exist over there, and a line that names it would be refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from connector.epicor import records as epicor
+from connector.translate.codebook import AccountEntry, Codebook, Rules, VendorEntry
+from connector.translate.holds import LIMITS
+from syncjobs.engine.context import StageContext
+from syncjobs.models import GLAccountMapping, VendorMapping
+from syncjobs.states import MappingState
+from tenants.models import Tenant
+
+#: Methods that a tenant's one Epicor payment method stands for unless its options name another.
+METHODS = ("check", "ach", "card")
+
+
+def rules_for(tenant: Tenant) -> Rules:
+    """Return a tenant's translation rules from its options and its Epicor connection."""
+    options, connection = tenant.chosen, tenant.epicor
+    banks = dict(options.bank_accounts)
+    if connection.bank_account_id:
+        banks.setdefault(tenant.currency, connection.bank_account_id)
+    methods: dict[str, int] = dict.fromkeys(METHODS, connection.payment_method_id or 0)
+    methods.update(options.payment_methods)
+    return Rules(
+        company=connection.company,
+        base_currency=tenant.currency,
+        currencies=frozenset({tenant.currency, *options.currencies}),
+        separator=options.separator,
+        tax_gl_account=options.tax_gl_account,
+        limits={**LIMITS, **options.limits},
+        po_match_mode=options.po_match_mode,
+        default_line_description=options.default_line_description,
+        discounts=options.discounts,
+        discount_semantics=options.discount_semantics,
+        allow_credit_rows=options.allow_credit_rows,
+        payment_ref_field=options.payment_ref_field,
+        external_ref_field=options.external_ref_field,
+        apply_date_rule=options.apply_date_rule,
+        check_num_source=options.check_num_source,
+        bank_accounts=banks,
+        payment_methods={name: pmuid for name, pmuid in methods.items() if pmuid},
+        time_zone=tenant.time_zone,
+    )
+
+
+def terms(ctx: StageContext) -> dict[str, str]:
+    """Return every purchase term's description by its code, read from Epicor once a run (a few dozen rows)."""
+    found = ctx.epicor.find(epicor.PUR_TERMS, "")
+    return {row.terms_code: epicor.text(row.description) for row in found if isinstance(row, epicor.PurTerms)}
+
+
+def load(
+    ctx: StageContext,
+    *,
+    vendor_nums: Collection[int] = (),
+    external_ids: Collection[str] = (),
+    gl_accounts: Collection[str] = (),
+    avid_accounts: Collection[str] = (),
+    term_names: dict[str, str] | None = None,
+) -> Codebook:
+    """Return the codebook for the records that name these keys: two queries, whatever the page's size."""
+    vendors = _vendors(ctx, vendor_nums, external_ids)
+    accounts = _accounts(ctx, gl_accounts, avid_accounts)
+    return Codebook(
+        company=ctx.company,
+        vendors={entry.vendor_num: entry for entry in vendors},
+        vendors_by_external={entry.external_id: entry for entry in vendors},
+        accounts={entry.gl_account: entry for entry in accounts},
+        accounts_by_avid={entry.avid_account: entry for entry in accounts},
+        terms=term_names or {},
+    )
+
+
+def _vendors(ctx: StageContext, numbers: Collection[int], external_ids: Collection[str]) -> list[VendorEntry]:
+    there = VendorMapping.objects.filter(
+        tenant=ctx.tenant, company=ctx.company, state=MappingState.APPROVED
+    ).exclude(sent_hash="")
+    rows = there.filter(vendor_num__in=numbers) if numbers else there.none()
+    if external_ids:
+        rows = rows | there.filter(external_id__in=external_ids)
+    return [
+        VendorEntry(
+            vendor_num=row.vendor_num,
+            vendor_id=row.vendor_code,
+            external_id=row.external_id,
+            avid_id=row.avid_id,
+            name=row.name,
+            currency=row.currency,
+            terms_code=row.terms_code,
+        )
+        for row in rows.defer("desired", "evidence")
+    ]
+
+
+def _accounts(ctx: StageContext, internal: Collection[str], avid: Collection[str]) -> list[AccountEntry]:
+    there = GLAccountMapping.objects.filter(
+        tenant=ctx.tenant, company=ctx.company, state=MappingState.APPROVED, active=True
+    ).exclude(sent_hash="")
+    # Empty trailing segments are written by some calls and not by others (codebook.account).
+    wanted = set(internal) | {account.rstrip("|") for account in internal}
+    rows = there.filter(gl_account__in=wanted) if wanted else there.none()
+    if avid:
+        rows = rows | there.filter(avid_account__in=avid)
+    return [
+        AccountEntry(coa_code=row.coa_code, gl_account=row.gl_account, avid_account=row.avid_account)
+        for row in rows.defer("desired", "evidence")
+    ]

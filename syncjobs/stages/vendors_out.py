@@ -1,0 +1,242 @@
+"""Vendors from Epicor to AvidXchange: remit-to and terms with them, matched before any is created, never deleted.
+
+1. AvidXchange's own vendors are mirrored, so that there is something to match against.
+2. Epicor's changed vendors are read (by SysRevID: the table has no change date, epicor.md 4.2), with whatever vendor a
+   changed remit-to belongs to. Each is translated and stored with its content hash.
+3. Vendors without a decision are proposed to the reviewer, or decided where the tenant's options allow it.
+4. Approved vendors whose content differs from what AvidXchange last accepted are sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+from django.db.models import F, Q
+
+from connector.avidxchange.client import BatchKind
+from connector.avidxchange.records import VendorItem, Verdict, content_hash, encode
+from connector.epicor import odata
+from connector.epicor import records as epicor
+from connector.stages import Stage
+from connector.translate import vendors
+from connector.translate.codebook import Hold, Rules
+from connector.transport.errors import Misconfigured
+from syncjobs.engine import batches, codebook, cursors, links, matching, problems, reading
+from syncjobs.engine.context import StageContext
+from syncjobs.engine.outbox import Outbox, tally
+from syncjobs.engine.problems import Finding
+from syncjobs.models import AvidVendor, BatchItem, VendorMapping
+from syncjobs.states import ItemState, MappingState
+
+VENDORS = reading.Stream("vendors", epicor.VENDORS, epicor.Vendor, "SysRevID")
+REMIT_TOS = reading.Stream("remit_tos", epicor.REMIT_TOS, epicor.RemitTo, "SysRevID")
+
+
+def run(ctx: StageContext) -> None:
+    """Bring AvidXchange's vendors up to Epicor's."""
+    listed = mirror_avidxchange(ctx)
+    read_epicor(ctx)
+    matching.propose(ctx, listed=listed)
+    batches.push(ctx, OUTBOX)
+    tally(ctx, VendorMapping, OUTCOMES)
+
+
+def mirror_avidxchange(ctx: StageContext) -> bool:
+    """Store AvidXchange's vendors as they are over there; False where its API cannot list them (contract R4)."""
+    mark = cursors.get(ctx, "avidxchange_vendors")
+    since = None if ctx.run.full_read else cursors.overlap_start(mark, days=1)
+    high = mark
+    try:
+        for page in ctx.avidxchange.vendors(modified_from=since):
+            rows = {vendor.id: matching.mirror_row(ctx, vendor) for vendor in page}
+            stamps = [vendor.modified_at.date().isoformat() for vendor in page if vendor.modified_at is not None]
+            high = cursors.raised(high, "change_date", stamps)
+            with ctx.commit():
+                links.merge(AvidVendor, list(rows.values()), key=("tenant_id", "avid_id"), changed=MIRRORED)
+    except Misconfigured as fault:
+        if fault.code != "capability_unavailable":
+            raise
+        return False
+    # Pages come in no promised order, so the mark moves only when all of them are stored.
+    with ctx.commit():
+        cursors.put(ctx, "avidxchange_vendors", high)
+    return True
+
+
+def read_epicor(ctx: StageContext) -> None:
+    """Read changed vendors, and the vendors of changed remit-tos, each page with its cursor in one transaction."""
+    rules, terms = codebook.rules_for(ctx.tenant), codebook.terms(ctx)
+    began_whole = ctx.run.full_read or "high" not in cursors.get(ctx, REMIT_TOS.name)
+    for page in reading.changed(ctx, VENDORS, where=ctx.options.vendor_filter):
+        rows = _translated(ctx, page.rows, _remit_tos_of(ctx, page.rows), terms=terms, rules=rules)
+        with ctx.commit():
+            _store(ctx, rows)
+            page.place()
+    for remits in reading.changed(ctx, REMIT_TOS):
+        # When all vendors were read just now, so were their remit-tos; this pass then only finds its mark.
+        rows = [] if began_whole else _vendors_of(ctx, remits.rows, terms=terms, rules=rules)
+        with ctx.commit():
+            _store(ctx, rows)
+            remits.place()
+
+
+def _vendors_of(
+    ctx: StageContext, remit_tos: Sequence[epicor.RemitTo], *, terms: Mapping[str, str], rules: Rules
+) -> list[dict[str, Any]]:
+    numbers = sorted({remit_to.vendor_num for remit_to in remit_tos})
+    rows: list[dict[str, Any]] = []
+    for found in ctx.epicor.find_by_keys(epicor.VENDORS, "VendorNum", numbers, where=ctx.options.vendor_filter):
+        known = [vendor for vendor in found if isinstance(vendor, epicor.Vendor)]
+        rows += _translated(ctx, known, _remit_tos_of(ctx, known), terms=terms, rules=rules)
+    return rows
+
+
+def _remit_tos_of(ctx: StageContext, page: Sequence[epicor.Vendor]) -> dict[int, epicor.RemitTo]:
+    """Fetch the default remit-tos of a page's vendors: by range where the page is dense, by number where it is not."""
+    numbers = [vendor.vendor_num for vendor in page]
+    if not numbers:
+        return {}
+    usable = "DefaultRemitTo eq true and Inactive eq false"
+    low, high = min(numbers), max(numbers)
+    found: list[epicor.Row] = []
+    if high - low < 4 * len(numbers):
+        span = odata.and_(odata.ge("VendorNum", low), odata.le("VendorNum", high), usable)
+        for answer in ctx.epicor.pages(epicor.REMIT_TOS, where=span):
+            found += answer.rows
+    else:
+        for rows in ctx.epicor.find_by_keys(epicor.REMIT_TOS, "VendorNum", numbers, where=usable):
+            found += rows
+    by_vendor: dict[int, list[epicor.RemitTo]] = {}
+    for row in found:
+        if isinstance(row, epicor.RemitTo):
+            by_vendor.setdefault(row.vendor_num, []).append(row)
+    defaults = {number: vendors.default_remit_to(rows) for number, rows in by_vendor.items()}
+    return {number: row for number, row in defaults.items() if row is not None}
+
+
+def _translated(
+    ctx: StageContext,
+    page: Sequence[epicor.Vendor],
+    remit_tos: Mapping[int, epicor.RemitTo],
+    *,
+    terms: Mapping[str, str],
+    rules: Rules,
+) -> list[dict[str, Any]]:
+    numbers = [vendor.vendor_num for vendor in page]
+    mapped = VendorMapping.objects.filter(tenant=ctx.tenant, company=ctx.company, vendor_num__in=numbers)
+    identities = dict(mapped.values_list("vendor_num", "external_id"))
+    rows = []
+    for vendor in page:
+        remit_to = remit_tos.get(vendor.vendor_num)
+        known = identities.get(vendor.vendor_num) or vendors.external_id(
+            rules, vendor.vendor_num, remit_to.remit_to_seq if remit_to else None
+        )
+        item = vendors.to_avidxchange(vendor, remit_to, terms=terms, rules=rules, known_external_id=known)
+        rows.append(_row(ctx, vendor, item, external_id=known))
+    return rows
+
+
+def _row(ctx: StageContext, vendor: epicor.Vendor, item: VendorItem | Hold, *, external_id: str) -> dict[str, Any]:
+    held = isinstance(item, Hold)
+    return {
+        "tenant_id": ctx.tenant.pk,
+        "company": vendor.company,
+        "vendor_num": vendor.vendor_num,
+        "vendor_code": vendor.vendor_id,
+        "name": epicor.text(vendor.name),
+        "active": not vendor.inactive,
+        "external_id": external_id,
+        "currency": epicor.text(vendor.currency_code),
+        "terms_code": epicor.text(vendor.terms_code),
+        "desired": "" if held else encode(item).decode(),
+        "desired_hash": "" if held else content_hash(item),
+        "hold_code": item.code if held else "",
+        "hold_message": f"{item.message} {item.hint}".strip() if held else "",
+        "row_rev": vendor.sys_rev_id,
+        "seen_run": ctx.run.pk,
+        "outcome": "",
+        "_hold": item if held else None,
+    }
+
+
+def _store(ctx: StageContext, rows: Sequence[dict[str, Any]]) -> None:
+    """Merge a page's vendors; the ones that neither changed nor wait for anything are only counted."""
+    found = {}
+    for row in rows:
+        hold = row.pop("_hold")
+        key = f"{row['company']}|{row['vendor_num']}"
+        found[key] = Finding.of(hold, currency=row["currency"]) if hold is not None else None
+    touched = links.merge(
+        VendorMapping,
+        rows,
+        key=("tenant_id", "company", "vendor_num"),
+        changed=("vendor_code", "name", "active", "currency", "terms_code", "desired_hash", "hold_code"),
+        or_when="old.hold_code <> '' OR old.desired_hash NOT IN (old.sent_hash, old.refused_hash)",
+    )
+    ctx.settle_count("unchanged", len(rows) - touched)
+    problems.report_page(ctx, "vendor", found)
+
+
+def _payload(row: VendorMapping) -> str:
+    """Return the item to send; the first one to an existing vendor names it, which gives it our external id."""
+    if not row.avid_id or row.sent_hash:
+        return row.desired
+    item = msgspec.json.decode(row.desired, type=VendorItem)
+    return encode(msgspec.structs.replace(item, id=row.avid_id)).decode()
+
+
+def _look_up(ctx: StageContext, items: Sequence[BatchItem]) -> dict[str, Verdict]:
+    """Find vendors by external id among those modified since just before the oldest intent (contract R4)."""
+    wanted = {item.external_id for item in items}
+    since = min(item.batch.created_at for item in items).date() - timedelta(days=1)
+    found = {}
+    for page in ctx.avidxchange.vendors(modified_from=since):
+        for vendor in page:
+            if vendor.external_id in wanted:
+                found[vendor.external_id] = Verdict(
+                    external_id=vendor.external_id, successful=True, avid_id=vendor.id, status="found over there"
+                )
+    return found
+
+
+def _decided(ctx: StageContext, items: Sequence[BatchItem]) -> None:
+    """Tell about refused vendors, and close what was open about accepted ones."""
+    found: dict[str, Finding | None] = {}
+    for item in items:
+        if item.state == ItemState.REFUSED:
+            words = f"AvidXchange refused the vendor: {item.message}"
+            found[item.subject_key] = Finding(
+                code=(item.code or "refused").lower(), message=words, field=item.field, subject_id=item.subject_id
+            )
+        elif item.state == ItemState.ACCEPTED:
+            found[item.subject_key] = None
+    problems.report_page(ctx, "vendor", found)
+
+
+#: An inactive vendor is inactivated where it is over there, and never brought there.
+KNOWN_THERE = ~Q(sent_hash="") | ~Q(avid_id="")
+MIRRORED = ("external_id", "name", "tax_fingerprint", "line1", "city", "state", "postal_code", "is_active")
+
+OUTBOX = Outbox(
+    kind=BatchKind.VENDORS,
+    model=VendorMapping,
+    subject_kind="vendor",
+    may_send=Q(state=MappingState.APPROVED) & (Q(active=True) | KNOWN_THERE),
+    external_id=lambda row: row.external_id,
+    key=lambda row: f"{row.company}|{row.vendor_num}",
+    payload=_payload,
+    look_up=_look_up,
+    decided=_decided,
+)
+
+#: What becomes of a vendor that was read but not sent in this run, in this order.
+OUTCOMES = {
+    "held": ~Q(hold_code="") | Q(state=MappingState.PROPOSED, active=True),
+    "rejected": Q(state=MappingState.APPROVED, refused_hash=F("desired_hash")),
+    # Only a rehearsal leaves approved vendors unsent; it counts what it would have done.
+    "created": Q(state=MappingState.APPROVED, sent_hash="") & (Q(active=True) | KNOWN_THERE),
+    "updated": Q(state=MappingState.APPROVED) & ~Q(sent_hash=F("desired_hash")) & KNOWN_THERE,
+}
