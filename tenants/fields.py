@@ -12,6 +12,7 @@ be seen; every read decrypts.
 
 from __future__ import annotations
 
+import hmac
 from functools import lru_cache
 from typing import Any
 
@@ -57,6 +58,17 @@ class Sealed:
             return current_fernet().decrypt(self._ciphertext).decode()
         except InvalidToken:
             raise _no_key() from None
+
+    def holds(self, text: str) -> bool:
+        """Whether this is the secret ``text``: lets a form see that nothing changed without seeing the secret.
+
+        A secret whose key is lost is no text at all, so that it can be entered again.
+        """
+        try:
+            held = current_fernet().decrypt(self._ciphertext)
+        except InvalidToken:
+            return False
+        return hmac.compare_digest(held, text.encode())
 
     def opens_with_newest(self) -> bool:
         """Whether the newest key alone opens it, so that the older ones are not needed for it."""

@@ -9,14 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import msgspec
 from msgspec import Meta, Struct
 
+from connector.translate.holds import LIMITS
 from tenants.parsing import convert_fields
 
 Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}$")]
+if TYPE_CHECKING:
+    FieldName = str
+else:
+    FieldName = Literal[tuple(LIMITS)]  # the wire fields whose lengths translation knows
 PaymentMethodName = Literal["check", "ach", "card"]
 Text = Annotated[str, Meta(max_length=200)]
 Clause = Annotated[str, Meta(max_length=1000)]
@@ -60,9 +65,7 @@ class TenantOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     # How records are translated.
     currencies: tuple[Currency, ...] = ()
     """Currencies besides the base currency in which AvidXchange pays; others are held (E12)."""
-    separator: Annotated[str, Meta(min_length=1, max_length=1)] = "|"
-    """Joins company, vendor and remit-to in an external id (avidxchange.md vendor_id_separator)."""
-    limits: dict[str, Annotated[int, Meta(ge=1, le=10_000)]] = {}
+    limits: dict[FieldName, Annotated[int, Meta(ge=1, le=10_000)]] = {}
     """Lengths that differ from the contract's, by field (C10)."""
     po_match_mode: Literal["receipts_only", "allow_unreceived", "none"] = "none"
     """Whether captured lines with a PO are matched to receipts in Epicor (D9)."""
@@ -70,6 +73,10 @@ class TenantOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Description of a captured line that has none (D8)."""
     tax_gl_account: Text = ""
     """GL account of tax that has no account of its own; "" holds such an invoice (D7)."""
+    receipt_gl_account: Text = ""
+    """GL account of receipt lines without a distribution; "" holds such an invoice (D9)."""
+    country_codes: dict[int, Annotated[str, Meta(pattern=r"^[A-Z]{2,3}$")]] = {}
+    """ISO codes of the company's own country numbers (C9)."""
     apply_date_rule: Literal["invoice", "today"] = "invoice"
     """Which day decides the fiscal period of a captured invoice (D10)."""
     external_ref_field: Column = "ExternalID"
@@ -118,4 +125,4 @@ def option_faults(given: Mapping[str, Any], *, prefix: str = "") -> list[str]:
 def stored_form(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return chosen options as JSON values for ``Tenant.options``. Raises ``OptionFaults``."""
     options = TenantOptions.from_mapping(given)
-    return {key: msgspec.to_builtins(getattr(options, key)) for key in given}
+    return {key: msgspec.to_builtins(getattr(options, key), str_keys=True) for key in given}

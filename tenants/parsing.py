@@ -41,7 +41,7 @@ def convert_fields(
             faults.append(f"{prefix}{key}: unknown key{_nearest(key, types)}")
             continue
         try:
-            values[key] = msgspec.convert(value, type=types[key])
+            values[key] = msgspec.convert(value, type=types[key], str_keys=True)
         except msgspec.ValidationError as error:
             faults.append(f"{prefix}{key}: {_plain(str(error))}")
     return values, faults

@@ -22,6 +22,8 @@ class Connection(models.Model):
     """What both connections share: one a tenant, and secrets that remember when and by whom they were set."""
 
     system: ClassVar[System]
+    tenant: models.OneToOneField[Any, Tenant]
+    tenant_id: int
     #: Names of the secret columns; each has ``<name>_set_at`` and ``<name>_set_by`` beside it.
     SECRETS: ClassVar[tuple[str, ...]] = ()
 
