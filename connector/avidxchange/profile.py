@@ -20,7 +20,7 @@ from msgspec import Meta, Struct, field
 from connector.avidxchange import statuses
 from connector.avidxchange.fields import FIELDS
 from connector.avidxchange.records import PaymentMethod, PaymentStatus
-from connector.avidxchange.resources import RESOURCES
+from connector.avidxchange.resources import PARAMS, RESOURCES
 
 HeaderName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9-]*$", max_length=100)]
 Positive = Annotated[int, Meta(ge=1)]
@@ -28,7 +28,7 @@ ParamName = Annotated[str, Meta(pattern=r"^\$?[A-Za-z0-9_.-]+$")]
 Healing = Literal["heals", "review"]
 
 #: Settings that are tables: an override is merged into the default, name by name.
-_TABLES = frozenset({"paths", "fields", "status_map", "method_map", "exception_map"})
+_TABLES = frozenset({"paths", "params", "fields", "status_map", "method_map", "exception_map"})
 #: Tables whose names are wire texts: compared without case, any name may be added.
 _BY_TEXT = frozenset({"status_map", "method_map", "exception_map"})
 #: What a header template may name, for each of the templates.
@@ -58,6 +58,7 @@ class Profile(Struct, frozen=True, kw_only=True):
     paths: dict[str, str] = field(default_factory=lambda: {name: row.path for name, row in RESOURCES.items()})
     page_param: ParamName = "pageNumber"
     page_size_param: ParamName = "pageSize"
+    params: dict[str, str] = field(default_factory=lambda: {name: wire for name, (_tag, wire) in PARAMS.items()})
     page_size: Positive = 500
     date_format_query: str = "YYYY-MM-DD"
     timezone_assumed: str = "UTC"
@@ -130,6 +131,8 @@ def _merged(default: Profile, name: str, value: object, faults: list[str]) -> di
 def _row(table: str, key: str, given: object) -> Any:
     if table == "paths":
         return _path(key, msgspec.convert(given, str))
+    if table == "params":
+        return msgspec.convert(given, ParamName)
     if table == "fields":
         paths = (given,) if isinstance(given, str) else given
         places: tuple[str, ...] = msgspec.convert(paths, tuple[str, ...])

@@ -56,3 +56,13 @@ RESOURCES: dict[str, Resource] = {
     "payments": Resource("R19", "GET", "/payments", Tag.OBSERVED, "read payments"),
     "bank_accounts": Resource("R23", "GET", "/bankAccounts", Tag.ASSUMED, "read bank accounts", True),
 }
+
+#: Name of a query parameter in a profile's ``params`` -> how sure the contract is, and the name on the wire.
+PARAMS: dict[str, tuple[Tag, str]] = {
+    "modified_from": (Tag.OBSERVED, "lastModifiedFrom"),
+    "modified_to": (Tag.OBSERVED, "lastModifiedTo"),
+    "closed_from": (Tag.OBSERVED, "closeDateFrom"),
+    "closed_to": (Tag.OBSERVED, "closeDateTo"),
+    "external_invoice_ids": (Tag.ASSUMED, "externalInvoiceIds"),
+    "payment_ids": (Tag.OBSERVED, "paymentIds"),
+}

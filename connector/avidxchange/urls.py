@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from urllib.parse import SplitResult, parse_qsl, quote, urljoin, urlsplit, urlunsplit
+
+#: Origin, path and sorted parameters of an address.
+Place = tuple[tuple[str, str, int], str, tuple[tuple[str, str], ...]]
 
 _PORTS = {"http": 80, "https": 443}
 
@@ -45,15 +48,25 @@ def with_page(url: str, param: str, number: int) -> str:
     return urlunsplit(parts._replace(query="&".join([*kept, f"{quote(param, safe='$')}={number}"]), fragment=""))
 
 
-def same_place(one: str, other: str) -> bool:
-    """Return whether two addresses ask for the same, whatever the order of their parameters."""
-    first, second = urlsplit(one), urlsplit(other)
-    return (
-        _origin(first) == _origin(second)
-        and first.path == second.path
-        and sorted(parse_qsl(first.query, keep_blank_values=True))
-        == sorted(parse_qsl(second.query, keep_blank_values=True))
-    )
+def place(url: str) -> Place:
+    """Return what an address asks for, the same whatever the order of its parameters."""
+    parts = urlsplit(url)
+    return _origin(parts), parts.path, tuple(sorted(parse_qsl(parts.query, keep_blank_values=True)))
+
+
+def chunks(values: Sequence[str], *, count: int, chars: int) -> Iterator[list[str]]:
+    """Split ids for a list parameter: at most ``count`` and about ``chars`` escaped characters at a time."""
+    chunk: list[str] = []
+    length = 0
+    for value in dict.fromkeys(values):
+        size = len(quote(value, safe="")) + 1
+        if chunk and (len(chunk) >= count or length + size > chars):
+            yield chunk
+            chunk, length = [], 0
+        chunk.append(value)
+        length += size
+    if chunk:
+        yield chunk
 
 
 def resolve(base: str, link: str) -> str | None:
