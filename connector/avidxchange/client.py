@@ -33,7 +33,7 @@ from connector.avidxchange.records import (
 from connector.transport.attempts import Attempt
 from connector.transport.auth import TokenCache
 from connector.transport.client import Answer
-from connector.transport.errors import Misconfigured, Rejected, System
+from connector.transport.errors import Misconfigured, Rejected, System, Uncertain
 
 __all__ = ["AvidXchangeClient", "AvidXchangeConfig", "BatchKind"]
 
@@ -102,6 +102,20 @@ class AvidXchangeClient:
         """
         answer = self._http.read(self._lists.url("batch", id=avid_batch_id), operation="batch")
         return self._batch_answer(kind, answer, "batch", external_ids)
+
+    def check_offered(self, kind: BatchKind) -> None:
+        """Ask the path of a batch with a GET, which sends nothing.
+
+        Raises ``Misconfigured`` (code ``capability_unavailable``) if it is not there: 404 or 501. A 405 says that a GET
+        is not offered, which it need not be.
+        """
+        try:
+            self._http.read(self._lists.url(kind.path_name), operation=kind.path_name)
+        except Misconfigured as error:
+            if error.status != 405:
+                raise
+        except (Rejected, Uncertain):
+            return  # an answer about the request's content: something is there
 
     def _batch_answer(self, kind: BatchKind, answer: Answer, operation: str, sent: Sequence[str]) -> BatchAnswer:
         def read() -> BatchAnswer:

@@ -1,15 +1,16 @@
 """The connection test: every check by name, in the order in which things break (contract R24).
 
-Only reads are made. That a write path exists cannot be seen without writing, so the assumed write paths are not
-tested here; a stage that meets a missing one pauses with ``capability_unavailable`` and says which path it was.
+Only reads are made. A write path is asked with a GET: 404 and 501 say that it is not there, while 405 says nothing, so
+a stage may still meet a missing one; it pauses then with ``capability_unavailable`` and says which path it was.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 
-from connector.avidxchange.client import AvidXchangeClient
+from connector.avidxchange.client import AvidXchangeClient, BatchKind
 from connector.avidxchange.config import AvidXchangeConfig
 from connector.avidxchange.resources import RESOURCES
 from connector.transport.checks import Check
@@ -31,6 +32,8 @@ def checks(config: AvidXchangeConfig, client: AvidXchangeClient, *, today: date 
     yield _reads("invoices", lambda: _found(len(client.invoices_by_external_id([_NOBODY]))))
     yield _reads("closed_batches", lambda: _first(client.captured_batches(day - timedelta(days=1), day)))
     yield _reads("payments", lambda: _first(client.payments_modified(day - timedelta(days=1), day)))
+    for kind in BatchKind:
+        yield _try(RESOURCES[kind.path_name].use, partial(_offered, client, kind))
     yield _banks(client)
 
 
@@ -52,12 +55,17 @@ def _systems(config: AvidXchangeConfig, client: AvidXchangeClient) -> str:
     return f"Logged in with {config.auth_mode.replace('_', ' ')}; accounting systems: {listed}."
 
 
+def _offered(client: AvidXchangeClient, kind: BatchKind) -> str:
+    client.check_offered(kind)
+    return "The path is there, as far as can be seen without sending."
+
+
 def _chosen(client: AvidXchangeClient) -> str:
     return f"Working for accounting system {client.accounting_system_id()}."
 
 
-def _first(pages: Iterator[list[object]]) -> str:
-    return _found(len(next(iter(pages), [])))
+def _first(pages: Iterator[Sequence[object]]) -> str:
+    return _found(len(next(pages, ())))
 
 
 def _found(count: int) -> str:
