@@ -371,7 +371,10 @@ class EntitySet(Struct, frozen=True):
     key: tuple[str, ...]
     row: type[Row]
     numeric_key: ClassVar[frozenset[str]] = frozenset(
-        "VendorNum RemitToSeq PONum PONUM POLine PORelNum PackLine InvoiceLine InvExpSeq HeadNum APTranNo PMUID".split()
+        {
+            *("VendorNum", "RemitToSeq", "PONum", "PONUM", "POLine", "PORelNum", "PackLine"),
+            *("InvoiceLine", "InvExpSeq", "HeadNum", "APTranNo", "PMUID"),
+        }
     )
 
 
@@ -383,7 +386,9 @@ PURCHASE_ORDERS = EntitySet("Erp.BO.POSvc", "POes", ("PONum",), PurchaseOrder)
 PO_LINES = EntitySet("Erp.BO.POSvc", "PODetails", ("PONUM", "POLine"), PurchaseOrderLine)
 PO_RELEASES = EntitySet("Erp.BO.POSvc", "PORels", ("PONum", "POLine", "PORelNum"), PurchaseOrderRelease)
 RECEIPTS = EntitySet("Erp.BO.ReceiptSvc", "Receipts", ("VendorNum", "PurPoint", "PackSlip"), Receipt)
-RECEIPT_LINES = EntitySet("Erp.BO.ReceiptSvc", "RcvDtls", ("VendorNum", "PurPoint", "PackSlip", "PackLine"), ReceiptLine)
+RECEIPT_LINES = EntitySet(
+    "Erp.BO.ReceiptSvc", "RcvDtls", ("VendorNum", "PurPoint", "PackSlip", "PackLine"), ReceiptLine
+)
 INVOICES = EntitySet("Erp.BO.APInvoiceSvc", "APInvoices", ("VendorNum", "InvoiceNum"), Invoice)
 PAYMENTS = EntitySet("Erp.BO.PaymentEntrySvc", "PaymentEntries", ("HeadNum",), Payment)
 ALLOCATIONS = EntitySet(
