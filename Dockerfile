@@ -5,8 +5,10 @@ ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 DJANGO_SETTINGS_MODULE=connecto
 WORKDIR /app
 
 # The lock first: a change of our code does not install the packages again.
-COPY requirements.txt ./
-RUN pip install --no-cache-dir --disable-pip-version-check --only-binary :all: --require-hashes -r requirements.txt
+COPY requirements-build.txt requirements.txt ./
+RUN pip install --no-cache-dir --disable-pip-version-check --require-hashes -r requirements-build.txt \
+    && pip install --no-cache-dir --disable-pip-version-check --require-hashes --only-binary :all: --no-binary sly \
+       --no-build-isolation --use-pep517 -r requirements.txt
 
 COPY manage.py ./
 COPY connector connector

@@ -133,12 +133,13 @@ def test_the_demo_knows_every_stage() -> None:
 def test_every_locked_package_has_a_version_and_a_hash(lock: str) -> None:
     text = (ROOT / lock).read_text().replace("\\\n", " ")
     packages = [line for line in text.splitlines() if line and not line.startswith(("#", " "))]
-    assert len(packages) > 20
+    assert packages
     assert [line.split()[0] for line in packages if "==" not in line or "--hash=sha256:" not in line] == []
 
 
 def test_the_lock_fits_what_was_asked_for() -> None:
-    for source, lock in (("requirements.in", "requirements.txt"), ("requirements-dev.in", "requirements-dev.txt")):
+    for lock in {lock for locks in LOCKS.values() for lock in locks}:
+        source = f"{Path(lock).stem}.in"
         locked = {
             re.sub(r"[-_.]+", "-", line.split("==")[0].split("[")[0]).lower()
             for line in (ROOT / lock).read_text().splitlines()

@@ -16,7 +16,7 @@ from environment import MissingPiece
 @pytest.fixture
 def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A checkout without a virtual environment, with two small lock files."""
-    for name in ("requirements.txt", "requirements-dev.txt"):
+    for name in ("requirements-build.txt", "requirements.txt", "requirements-dev.txt"):
         (tmp_path / name).write_text("somepackage==1.0 \\\n    --hash=sha256:00\n")
     monkeypatch.setattr(environment, "ROOT", tmp_path)
     monkeypatch.setattr(environment, "VENV", tmp_path / ".venv")
@@ -80,12 +80,12 @@ def test_a_second_run_installs_nothing_until_a_lock_changes(bare: Path, monkeypa
     environment.prepare("gate")
     environment.prepare("gate")
     environment.prepare("demo")
-    assert installed == ["requirements.txt", "requirements-dev.txt"]
+    assert installed == ["requirements-build.txt", "requirements.txt", "requirements-dev.txt"]
     (bare / "requirements-dev.txt").write_text("somepackage==2.0 \\\n    --hash=sha256:11\n")
     environment.prepare("demo")
-    assert len(installed) == 2
+    assert len(installed) == 3
     environment.prepare("gate")
-    assert installed == ["requirements.txt", "requirements-dev.txt", "requirements-dev.txt"]
+    assert installed[3:] == ["requirements-dev.txt"]
 
 
 def test_a_checkout_that_was_moved_is_set_up_anew(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
