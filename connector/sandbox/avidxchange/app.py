@@ -68,8 +68,8 @@ class AvidApp:
         self._map = Map(_rules(), redirect_defaults=False, strict_slashes=False)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        request = Request(environ)
-        return self.respond(request)(environ, start_response)
+        with Request(environ) as request:
+            return self.respond(request)(environ, start_response)
 
     def respond(self, request: Request) -> Response:
         """Return the response to a request, whatever it is."""

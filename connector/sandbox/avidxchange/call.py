@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from urllib.parse import unquote_plus
 
 from werkzeug.wrappers import Request
 
@@ -53,12 +55,17 @@ class Call:
             raise gateway(400, f"At most {self.options.window_days_max} days at once")
         return start, end
 
-    def names(self, name: str) -> list[str] | None:
-        """Return a comma-separated filter, None if it is absent; too many values are refused (400)."""
-        value = self.request.args.get(name)
-        if value is None:
+    def names(self, name: str, known: Container[str] = ()) -> list[str] | None:
+        """Return a comma-separated filter, None if it is absent; too many values are refused (400).
+
+        The list is split before it is decoded, so a ``known`` value may hold a comma of its own as %2C; any other
+        %2C is a separator that the caller escaped.
+        """
+        raw = dict(part.partition("=")[::2] for part in self.request.query_string.decode("ascii").split("&")).get(name)
+        if raw is None:
             return None
-        values = [part for part in value.split(",") if part]
+        parts = [unquote_plus(part) for part in raw.split(",")]
+        values = [value for part in parts for value in ([part] if part in known else part.split(",")) if value]
         if len(values) > self.options.ids_max:
             raise gateway(400, f"At most {self.options.ids_max} values in {name}")
         return values

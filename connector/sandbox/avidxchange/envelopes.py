@@ -46,6 +46,7 @@ def _status(batch: Submission) -> Row:
 
 def _awkward_results(verdicts: list[Verdict], chosen_by: tuple[object, ...]) -> Row | list[Row]:
     silent = happens(20, *chosen_by, "silent")
+    nameless = any("ExternalId" not in verdict.item for verdict in verdicts)
     results = []
     for place, verdict in enumerate(verdicts):
         result = _result(verdict)
@@ -62,7 +63,7 @@ def _awkward_results(verdicts: list[Verdict], chosen_by: tuple[object, ...]) -> 
         if happens(30, *chosen_by, "more"):
             result["ProcessedBy"] = "sandbox"
         results.append(result)
-    if not silent and happens(60, *chosen_by, "shuffled"):
+    if not silent and not nameless and happens(60, *chosen_by, "shuffled"):
         results = [results[index] for index in order(len(results), *chosen_by)]
     if len(results) == 1 and happens(50, *chosen_by, "object"):
         return results[0]

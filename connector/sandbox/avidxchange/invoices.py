@@ -29,7 +29,7 @@ REASONS = (
 def submit_invoice(customer: Customer, check: ItemCheck, now: datetime, options: Options) -> Verdict:
     """Take one invoice, or say why not; an external id that is known is answered with what is there."""
     external = check.identifier("ExternalId", required=True)
-    echo: Row = {"ExternalId": {"Value": external}}
+    echo: Row = {"ExternalId": {"Value": external}} if external else {}
     known = customer.invoice_by_external.get(external)
     if known is not None:
         check.fault("DUPLICATE_INVOICE", f"This invoice is here already as {known}", "ExternalId")
@@ -113,6 +113,8 @@ def _balance(check: ItemCheck, kind: str, gross: Decimal | None, lines: list[Row
 
 
 def _pending(customer: Customer, row: Row, at: datetime, options: Options) -> None:
+    if row["State"] != "Received":
+        return
     row.update(State="Pending", LastChangedDate=at)
     customer.timeline.after(at, lambda then: decide(customer, row, then, options))
 

@@ -197,7 +197,7 @@ def _active(check: ItemCheck) -> bool:
 
 
 def _echo(name: str, value: str) -> Row:
-    return {"ExternalId": {"Value": value}, name: value}
+    return {"ExternalId": {"Value": value}, name: value} if value else {}
 
 
 def _keep(table: dict[Key, Row], key: Key, row: Row, check: ItemCheck, echo: Row, now: datetime) -> Verdict:

@@ -2,8 +2,8 @@
 
 Twelve are fit to be written into Epicor: plain, with two coded lines, against received and uninvoiced PO lines, and one
 credit memo beside a positive invoice of the same vendor. Two are not: one is of a vendor that Epicor does not know, one
-is coded to an inactive account; those two are on payment hold over here, so that no payment meets an invoice that Epicor
-lacks. GL accounts are in display form, the way a person coding an invoice sees them.
+is coded to an inactive account; those two are on payment hold over here, so that no payment meets an invoice that is
+not in Epicor. GL accounts are in display form, the way a person coding an invoice sees them.
 """
 
 from __future__ import annotations

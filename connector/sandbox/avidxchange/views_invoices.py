@@ -69,7 +69,7 @@ def _vendor(row: Row) -> Row:
 
 def get_invoices(call: Call) -> Response:
     """List submitted invoices (R14) by the day of their last change or by external ids; one of the two is needed."""
-    names = call.names("externalInvoiceIds")
+    names = call.names("externalInvoiceIds", known=call.customer.invoice_by_external)
     days = call.window("lastModifiedFrom", "lastModifiedTo", limited=True)
     customer = call.customer
     if names is not None:
@@ -84,6 +84,7 @@ def get_invoices(call: Call) -> Response:
 
 
 def _invoice(row: Row, call: Call) -> Row:
+    """Return a submitted invoice as R14 shows it; the whole body is assumed, ``Images`` (its uploads) included."""
     awkward = call.options.awkward and happens(25, "text amount", row["Id"])
     return {
         "Id": row["Id"],
