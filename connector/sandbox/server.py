@@ -1,0 +1,114 @@
+"""Both stand-ins together: one seed, two servers, one ledger, one book of faults.
+
+``Sandbox`` is what the command line starts and what tests use as a context manager. It is a judge: it behaves like the
+contracts, awkward parts included, and shares no code with the clients it judges.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from types import TracebackType
+from typing import Any
+
+from connector.sandbox import credentials
+from connector.sandbox.avidxchange import AvidState
+from connector.sandbox.avidxchange import make_app as make_avidxchange_app
+from connector.sandbox.console import PREFIX, with_console
+from connector.sandbox.epicor import EpicorOptions, EpicorState
+from connector.sandbox.epicor import make_app as make_epicor_app
+from connector.sandbox.epicor.ledger import ledger as epicor_ledger
+from connector.sandbox.epicor.state import utc_now
+from connector.sandbox.faults import FaultBook
+from connector.sandbox.seed import build
+from connector.sandbox.serving import Listener, WsgiApp
+
+
+class Sandbox:
+    """An Epicor and an AvidXchange that agree about the past.
+
+    ``vendors`` and ``invoices`` size EPIC06; ``faults`` are rules for both systems; ``pace`` is seconds between the
+    steps AvidXchange takes by itself; ``clock`` returns aware datetimes. ``epicor_app`` and ``avidxchange_app`` are
+    WSGI callables that also work without sockets.
+    """
+
+    def __init__(
+        self,
+        *,
+        vendors: int = 300,
+        invoices: int = 200,
+        seed: int = 1,
+        faults: Iterable[dict[str, Any]] = (),
+        pace: float = 0,
+        clock: Callable[[], datetime] = utc_now,
+        host: str = "127.0.0.1",
+        epicor_port: int = 0,
+        avidxchange_port: int = 0,
+        epicor_options: EpicorOptions | None = None,
+        avidxchange_options: dict[str, Any] | None = None,
+    ) -> None:
+        data = build(vendors=vendors, invoices=invoices, seed=seed, today=clock().date())
+        self.faults = FaultBook(faults)
+        self.avidxchange = AvidState(data, pace=pace, clock=clock, **(avidxchange_options or {}))
+        self.epicor = EpicorState(data, clock=clock, options=epicor_options)
+        self.epicor_app = self._wrap(make_epicor_app(self.epicor), "epicor", self.epicor.expire_tokens)
+        self.avidxchange_app = self._wrap(
+            make_avidxchange_app(self.avidxchange), "avidxchange", self.avidxchange.expire_tokens
+        )
+        self._places = (host, epicor_port, avidxchange_port)
+        self._listeners: list[Listener] = []
+
+    def _wrap(self, app: WsgiApp, system: str, expire_tokens: Callable[[], None]) -> WsgiApp:
+        faulty = self.faults.wrap(app, system, expire_tokens=expire_tokens)
+
+        def chosen(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+            own = environ.get("PATH_INFO", "").startswith(PREFIX)
+            return (app if own else faulty)(environ, start_response)
+
+        return with_console(chosen, book=self.faults, ledger=self.ledger)
+
+    def start(self) -> Sandbox:
+        """Listen on both ports; returns itself. Raises ``OSError`` if a port is taken."""
+        host, epicor_port, avidxchange_port = self._places
+        self._listeners = [Listener(self.epicor_app, host=host, port=epicor_port)]
+        self._listeners.append(Listener(self.avidxchange_app, host=host, port=avidxchange_port))
+        for listener in self._listeners:
+            listener.start()
+        return self
+
+    def stop(self) -> None:
+        """Stop listening and close every connection."""
+        for listener in self._listeners:
+            listener.stop()
+        self._listeners = []
+
+    def __enter__(self) -> Sandbox:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def epicor_url(self) -> str:
+        """Where Epicor listens, without the instance."""
+        return self._listeners[0].url
+
+    @property
+    def avidxchange_url(self) -> str:
+        """Where AvidXchange listens, without ``/v1``."""
+        return self._listeners[1].url
+
+    @property
+    def epicor_base(self) -> str:
+        """Epicor's address with the instance, as a tenant's base address has it."""
+        return f"{self.epicor_url}/{credentials.EPICOR_INSTANCE}"
+
+    def ledger(self) -> dict[str, Any]:
+        """Return what both systems hold and how often each was called by HTTP method."""
+        return {
+            "epicor": epicor_ledger(self.epicor),
+            "avidxchange": self.avidxchange.ledger(),
+            "calls": {"epicor": dict(self.epicor.calls), "avidxchange": dict(self.avidxchange.calls)},
+        }
