@@ -70,17 +70,23 @@ def postal_key(postal_code: str) -> str:
     return code[:5] if re.fullmatch(r"[0-9]{9}", code) else code
 
 
-def score(item: VendorItem, candidate: Vendor) -> Match:
-    """Score how likely an AvidXchange vendor is the Epicor vendor that ``item`` was made from."""
+def score(item: VendorItem, candidate: Vendor, *, same_tax_id: bool | None = None) -> Match:
+    """Score how likely an AvidXchange vendor is the Epicor vendor that ``item`` was made from.
+
+    ``same_tax_id`` is for a caller that kept only fingerprints of the candidates' tax ids and has compared those:
+    None says that one of the two has no tax id, as far as anyone knows.
+    """
     points, reasons = 0, []
     ours, theirs = tax_key(item.tax_id), tax_key(candidate.tax_id)
-    if ours and ours == theirs:
+    if same_tax_id is None and ours and theirs:
+        same_tax_id = ours == theirs
+    if same_tax_id:
         points += TAX_ID_POINTS
         reasons.append("same tax id")
     for more, reason in (*_name(item.vendor_name, candidate.name), *_place(item, candidate)):
         points += more
         reasons.append(reason)
-    if ours and theirs and ours != theirs:
+    if same_tax_id is False:
         points = min(points, DIFFERENT_TAX_ID_CAP)
         reasons.append("different tax ids")
     return Match(min(points, 100), tuple(reasons))
