@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
-from typing import Any
+from typing import Any, Self
 
 import requests
 
@@ -65,7 +65,7 @@ class AvidWorld:
         self.session = requests.Session()
         self._batches = 0
 
-    def __enter__(self) -> AvidWorld:
+    def __enter__(self) -> Self:
         self._listener.start()
         return self
 

@@ -66,11 +66,17 @@ def test_customers_never_mix(avid: AvidWorld) -> None:
     assert avid.ledger("EPIC07") == before
     assert avid.send("vendors", vendor("SHARED|1|MAIN", VendorName="Other"), who="EPIC07") == [(True, [])]
     names = {
-        who: [row["VendorName"] for row in avid.ledger(who)["vendors"] if row["VendorExternalSystemID"] == "SHARED|1|MAIN"]
+        who: [
+            row["VendorName"] for row in avid.ledger(who)["vendors"] if row["VendorExternalSystemID"] == "SHARED|1|MAIN"
+        ]
         for who in ("EPIC06", "EPIC07")
     }
     assert names == {"EPIC06": ["Vendor SHARED|1|MAIN"], "EPIC07": ["Other"]}
-    own = [f"{row['VendorExternalSystemID']}" for row in avid.items("/vendors", pageSize=500) if row["VendorExternalSystemID"]]
+    own = [
+        f"{row['VendorExternalSystemID']}"
+        for row in avid.items("/vendors", pageSize=500)
+        if row["VendorExternalSystemID"]
+    ]
     assert all(name.startswith(("EPIC06|", "SHARED|")) for name in own)
 
 

@@ -53,7 +53,9 @@ def test_malformed_batch_is_refused_whole(avid: AvidWorld, body: Any, status: in
 
 def test_body_must_be_json(avid: AvidWorld) -> None:
     url = f"{avid.url}/v1/glAccounts/batches"
-    cut = avid.session.post(url, data=b'{"BatchId": ', headers={**HEADERS["EPIC06"], "Content-Type": "application/json"})
+    cut = avid.session.post(
+        url, data=b'{"BatchId": ', headers={**HEADERS["EPIC06"], "Content-Type": "application/json"}
+    )
     assert cut.status_code == 400
     assert avid.session.post(url, data={"a": "b"}, headers=HEADERS["EPIC06"]).status_code == 415
 

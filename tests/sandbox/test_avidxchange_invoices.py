@@ -101,7 +101,9 @@ def test_a_number_is_taken_once_a_vendor(avid: AvidWorld) -> None:
 
 def test_a_captured_number_is_a_duplicate_too(avid: AvidWorld) -> None:
     captured = avid.ledger()["captured_batches"][0]["invoices"][0]
-    external = next(row for row in avid.ledger()["vendors"] if row["Id"] == captured["VendorId"])["VendorExternalSystemID"]
+    external = next(row for row in avid.ledger()["vendors"] if row["Id"] == captured["VendorId"])[
+        "VendorExternalSystemID"
+    ]
     back = invoice(captured["Number"], VendorExternalSystemID=external)
     assert avid.send("invoices", back) == [(False, ["DUPLICATE_INVOICE"])]
 

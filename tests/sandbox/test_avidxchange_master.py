@@ -135,7 +135,9 @@ def test_vendors_known_before_the_first_sync(avid: AvidWorld) -> None:
     free = [row for row in rows if not row["VendorExternalSystemID"]]
     by_tax = [row for row in free if row["VendorName"] not in names and row["TaxId"] in tax_ids]
     by_address = [
-        row for row in free if row["VendorName"] in names and row["Address"]["Line1"] == names[row["VendorName"]]["Address1"]
+        row
+        for row in free
+        if row["VendorName"] in names and row["Address"]["Line1"] == names[row["VendorName"]]["Address1"]
     ]
     near = [row for row in free if row["VendorName"].removesuffix(" West") in names and row["VendorName"] not in names]
     nobody = [row for row in free if row["VendorName"].startswith("Captured Only Vendor")]
