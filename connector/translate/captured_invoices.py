@@ -106,9 +106,7 @@ def _lines(
     )
 
 
-def _line(
-    line: CapturedLine, number: int, *, po_num: int | None, codebook: Codebook, rules: Rules
-) -> InvoiceLineDraft:
+def _line(line: CapturedLine, number: int, *, po_num: int | None, codebook: Codebook, rules: Rules) -> InvoiceLineDraft:
     whole = amount(line.amount, what=f"amount of line {number}", field="Amount")
     received = _on_receipt(line, number, po_num=po_num, rules=rules)
     account = line.gl_account.strip()

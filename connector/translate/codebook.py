@@ -119,11 +119,11 @@ def account_not_mapped(message: str) -> HoldError:
 class Rules:
     """How a tenant wants its records translated. Raises ``ValueError`` for values that could not work.
 
-    ``currencies`` are payable, others are held (E12); ``limits`` overrides the contract's ``LIMITS`` (C10); ``po_match_mode`` says
-    which captured lines are written against receipts (D9); ``tax_gl_account`` takes tax that no line carries (D7) and
-    ``receipt_gl_account`` receipt lines without a distribution, each as Epicor's internal string; ``country_codes``
-    gives the tenant's own country numbers their ISO codes; ``time_zone`` is where a payment's day is read.
-    ``bank_accounts`` is keyed by currency, ``payment_methods`` (to PMUID) by "check", "ach", "card" (E6).
+    ``currencies`` are payable, others are held (E12); ``limits`` overrides the contract's ``LIMITS`` (C10);
+    ``po_match_mode`` says which captured lines are written against receipts (D9); ``tax_gl_account`` takes tax that no
+    line carries (D7) and ``receipt_gl_account`` receipt lines without a distribution, each as Epicor's internal string;
+    ``country_codes`` gives the tenant's own country numbers their ISO codes; ``time_zone`` is where a payment's day is
+    read. ``bank_accounts`` is keyed by currency, ``payment_methods`` (to PMUID) by "check", "ach", "card" (E6).
     """
 
     company: str
