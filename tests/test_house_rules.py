@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -17,6 +18,8 @@ from site_environment import procfile
 
 from connector.environment import REQUIRED
 from connector.stages import Stage
+from tenants.documents import AvidXchangeDocument, EpicorDocument
+from tenants.parsing import convert_fields
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("connector", "tenants", "syncjobs")
@@ -234,6 +237,15 @@ def test_the_readme_shows_both_commands_and_every_stage() -> None:
     assert "bin/demo" in text
     assert "bin/test" in text
     assert [stage for stage in Stage if f"`{stage}`" not in text] == []
+
+
+def test_the_example_of_a_tenant_can_be_read() -> None:
+    """Its keys are those that load_tenant knows; saving it is tested with the command."""
+    document = json.loads((ROOT / "docs" / "tenant-example.json").read_text())
+    assert set(document["stages"]) == set(Stage)
+    assert set(document) == {"slug", "name", "time_zone", "currency", "epicor", "avidxchange", "stages"}
+    for system, shape in (("epicor", EpicorDocument), ("avidxchange", AvidXchangeDocument)):
+        assert convert_fields(shape, document[system])[1] == []
 
 
 def test_the_environment_is_documented() -> None:

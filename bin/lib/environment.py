@@ -179,6 +179,7 @@ def _child_environment() -> dict[str, str]:
         "VIRTUAL_ENV": str(VENV),
         "PATH": f"{VENV / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         "PYTHONUNBUFFERED": "1",
+        "PYTHONUTF8": "1",
     }
     return child
 
