@@ -122,6 +122,11 @@ def test_company_id_is_wanted_with_a_client_token(avid: AvidWorld) -> None:
     assert ping(avid, **bearer, **{"X-Company-Id": "AVID-A"}).status_code == 200
 
 
+def test_a_foreign_company_id_is_refused_with_fixed_tokens_too(avid: AvidWorld) -> None:
+    assert ping(avid, **HEADERS["EPIC06"], **{"X-Company-Id": "AVID-B"}).status_code == 403
+    assert ping(avid, **HEADERS["EPIC06"], **{"X-Company-Id": "AVID-A"}).status_code == 200
+
+
 def test_client_token_expires(avid: AvidWorld) -> None:
     headers = {"Authorization": f"Bearer {new_token(avid)}", "X-Company-Id": "AVID-A"}
     avid.clock.forward(seconds=599)
@@ -154,4 +159,6 @@ def test_ledger_and_edit_need_no_credentials_and_show_no_secret(avid: AvidWorld)
     for secret in (AVID_A.company_token, AVID_A.user_token, AVID_A.client_secret, "sandbox-avid-"):
         assert secret not in text
     assert avid.edit("options", set={"no_such": 1}).status_code == 400
+    with pytest.raises(ValueError, match="no such option: no_such"):
+        AvidWorld(no_such=1)
     assert avid.session.get(f"{avid.url}/__sandbox__/nothing", timeout=10).status_code == 404

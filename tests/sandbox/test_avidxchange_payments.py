@@ -21,10 +21,7 @@ START = ["Pending Approval", "Processing", "Debit Requested", "Funds Received"]
 
 def world(pace: float = 0.0, *, stories: dict[int, str] | None = None, awkward: bool = False) -> AvidWorld:
     """A world whose payments go straight unless a test says otherwise."""
-    made = AvidWorld(pace=pace, awkward=awkward)
-    made.state.options.stories = stories or {}
-    made.state.options.reject_percent = 0
-    return made
+    return AvidWorld(pace=pace, awkward=awkward, stories=stories or {}, reject_percent=0)
 
 
 def ready(avid: AvidWorld, vendors: int = 1) -> AvidWorld:
@@ -366,10 +363,10 @@ def test_bank_accounts_and_accounting_system() -> None:
         accounts = avid.items("/bankAccounts")
         assert [(row["ClientId"], row["Status"]) for row in accounts] == [
             ("OPER", "Synced"),
-            ("AVID", "Pending"),
-            ("CADOP", "Failed"),
+            ("AVID", "Synced"),
+            ("CADOP", "Pending"),
         ]
-        avid.edit("bank_accounts", key={"ClientId": "AVID"}, set={"Status": "Synced"})
-        assert avid.items("/bankAccounts")[1]["Status"] == "Synced"
+        avid.edit("bank_accounts", key={"ClientId": "AVID"}, set={"Status": "Failed"})
+        assert avid.items("/bankAccounts")[1]["Status"] == "Failed"
         assert avid.items("/accountingSystems") == [{"ID": 17, "Name": "Epicor EPIC06"}]
         assert listed(avid.get("/accountingSystems", who="EPIC07").json()["Items"])[0]["ID"] == 18

@@ -73,12 +73,7 @@ class AvidApp:
 
     def respond(self, request: Request) -> Response:
         """Return the response to a request, whatever it is."""
-        if request.mimetype == "multipart/form-data":
-            request.files.keys()
-        elif request.mimetype != "application/x-www-form-urlencoded":
-            request.get_data()
-        else:
-            request.form.keys()
+        request.get_data()
         with self.state.lock:
             try:
                 if request.path.startswith("/__sandbox__/"):

@@ -37,18 +37,21 @@ class Gate:
         user_token = _bearer(request, "AvidAuthorization")
         for known in AVID_CUSTOMERS:
             if (known.company_token, known.user_token) == (token, user_token) and known.company in self._customers:
-                return self._customers[known.company]
+                return self._of_company(request, known)
         raise unauthorized("The token is not valid")
 
     def _by_issued_token(self, request: Request, token: str, now: datetime) -> Customer:
         known, expires = self._issued[token]
         if now >= expires:
             raise unauthorized("The token has expired")
-        company_id = request.headers.get(COMPANY_HEADER)
-        if not company_id:
+        if not request.headers.get(COMPANY_HEADER):
             raise gateway(400, f"{COMPANY_HEADER} is required")
-        if company_id != known.company_id:
-            raise gateway(403, "This client may not act for that company")
+        return self._of_company(request, known)
+
+    def _of_company(self, request: Request, known: AvidCustomer) -> Customer:
+        """Return the customer, unless the company id header names another one."""
+        if request.headers.get(COMPANY_HEADER, known.company_id) != known.company_id:
+            raise gateway(403, "These credentials may not act for that company")
         return self._customers[known.company]
 
     def issue(self, request: Request, now: datetime, options: Options) -> Response:

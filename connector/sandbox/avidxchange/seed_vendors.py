@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from connector.sandbox.seed.rows import Company
 
 EXACT, BY_TAX_ID, BY_ADDRESS, NEAR = 15, 25, 35, 38
-BANK_STATUSES = ("Synced", "Pending", "Failed")
 
 
 def external_id(company: str, vendor_num: int) -> str:
@@ -87,13 +86,14 @@ def only_here(number: int) -> Row:
 
 
 def seed_bank_accounts(customer: Customer, company: Company) -> None:
-    """Fill in Epicor's bank accounts by their ids, the first one ready to pay from (R23; statuses facts 2.1)."""
+    """Fill in Epicor's bank accounts by their ids, all ready to pay from but the last (R23; statuses facts 2.1)."""
+    rows = company.tables["BankAcct"]
     customer.bank_accounts = [
         {
             "Id": 9000 + place,
             "ClientId": row["BankAcctID"],
             "Description": row["Description"],
-            "Status": BANK_STATUSES[min(place, len(BANK_STATUSES) - 1)],
+            "Status": "Synced" if row is not rows[-1] else "Pending",
         }
-        for place, row in enumerate(company.tables["BankAcct"])
+        for place, row in enumerate(rows)
     ]

@@ -29,8 +29,8 @@ def utc_now() -> datetime:
 class AvidState:
     """What AvidXchange holds for each customer. ``lock`` guards everything; the app takes it for every request.
 
-    ``pace`` is in seconds a step, ``clock`` returns aware datetimes. Further switches are in ``options`` and may be
-    changed at any time.
+    ``pace`` is in seconds a step, ``clock`` returns aware datetimes. Every switch of ``Options`` may be given by name
+    and changed at any time in ``options``. Raises ``ValueError`` for a switch that does not exist.
     """
 
     def __init__(
@@ -42,12 +42,14 @@ class AvidState:
         awkward: bool = True,
         always_202: bool = False,
         capability_missing: Collection[str] = (),
+        **switches: Any,
     ) -> None:
         self.clock = clock
         self.lock = RLock()
         self.salt = seed.seed
         self.calls: Counter[str] = Counter()
         self.options = Options(awkward=awkward, always_202=always_202, capability_missing=set(capability_missing))
+        self.options.change(switches)
         self.customers: dict[str, Customer] = {}
         now = clock()
         for known in AVID_CUSTOMERS:
