@@ -10,44 +10,16 @@ from collections.abc import Collection
 
 from connector.epicor import records as epicor
 from connector.translate.codebook import AccountEntry, Codebook, Rules, VendorEntry
-from connector.translate.holds import LIMITS
 from syncjobs.engine.context import StageContext
 from syncjobs.models import GLAccountMapping, VendorMapping
 from syncjobs.states import MappingState
 from tenants.models import Tenant
-
-#: Methods that a tenant's one Epicor payment method stands for unless its options name another.
-METHODS = ("check", "ach", "card")
+from tenants.rules import rules
 
 
 def rules_for(tenant: Tenant) -> Rules:
-    """Return a tenant's translation rules from its options and its Epicor connection."""
-    options, connection = tenant.chosen, tenant.epicor
-    banks = dict(options.bank_accounts)
-    if connection.bank_account_id:
-        banks.setdefault(tenant.currency, connection.bank_account_id)
-    methods: dict[str, int] = dict.fromkeys(METHODS, connection.payment_method_id or 0)
-    methods.update(options.payment_methods)
-    return Rules(
-        company=connection.company,
-        base_currency=tenant.currency,
-        currencies=frozenset({tenant.currency, *options.currencies}),
-        separator=options.separator,
-        tax_gl_account=options.tax_gl_account,
-        limits={**LIMITS, **options.limits},
-        po_match_mode=options.po_match_mode,
-        default_line_description=options.default_line_description,
-        discounts=options.discounts,
-        discount_semantics=options.discount_semantics,
-        allow_credit_rows=options.allow_credit_rows,
-        payment_ref_field=options.payment_ref_field,
-        external_ref_field=options.external_ref_field,
-        apply_date_rule=options.apply_date_rule,
-        check_num_source=options.check_num_source,
-        bank_accounts=banks,
-        payment_methods={name: pmuid for name, pmuid in methods.items() if pmuid},
-        time_zone=tenant.time_zone,
-    )
+    """Return the tenant's translation rules from its options and its connections."""
+    return rules(tenant)
 
 
 def terms(ctx: StageContext) -> dict[str, str]:
@@ -79,9 +51,9 @@ def load(
 
 
 def _vendors(ctx: StageContext, numbers: Collection[int], external_ids: Collection[str]) -> list[VendorEntry]:
-    there = VendorMapping.objects.filter(
-        tenant=ctx.tenant, company=ctx.company, state=MappingState.APPROVED
-    ).exclude(sent_hash="")
+    there = VendorMapping.objects.filter(tenant=ctx.tenant, company=ctx.company, state=MappingState.APPROVED).exclude(
+        sent_hash=""
+    )
     rows = there.filter(vendor_num__in=numbers) if numbers else there.none()
     if external_ids:
         rows = rows | there.filter(external_id__in=external_ids)

@@ -122,7 +122,7 @@ class StageContext:
     @cached_property
     def company(self) -> str:
         """The tenant's Epicor company, as its connection has it."""
-        return str(self.tenant.epicor.company)
+        return str(self.tenant.epicor_connection.company)
 
     @cached_property
     def epicor(self) -> EpicorClient:

@@ -62,7 +62,7 @@ def run_stage(
     clock = clock or Clock()
     run = _claim(tenant, stage, trigger=trigger, actor=actor, dry_run=dry_run, full_read=full_read, reason=reason)
     ctx = StageContext(
-        tenant=tenant, run=run, actor=actor, options=tenant.chosen, clock=clock, patience_s=patience_s
+        tenant=tenant, run=run, actor=actor, options=tenant.typed_options, clock=clock, patience_s=patience_s
     )
     try:
         policy(ctx)

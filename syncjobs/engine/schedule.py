@@ -74,7 +74,7 @@ def take_sweeps() -> Iterator[tuple[Tenant, Stage]]:
         tenant__status=TenantStatus.LIVE,
     ).select_related("tenant")
     for schedule in due.order_by("pk"):
-        later = timezone.now() + timedelta(days=schedule.tenant.chosen.full_reconcile_every_days)
+        later = timezone.now() + timedelta(days=schedule.tenant.typed_options.full_reconcile_every_days)
         if StageSchedule.objects.filter(pk=schedule.pk, next_sweep=schedule.next_sweep).update(next_sweep=later):
             yield schedule.tenant, Stage(schedule.stage)
 
