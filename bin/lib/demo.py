@@ -157,7 +157,7 @@ class Demo:
             return self._asked("sync_now", TENANT, "--wait", str(WAIT_SECONDS), "--json", may_fail=True)
 
     def _worker_answers(self) -> bool:
-        command = [*self._commands["worker"][:3], "inspect", "ping", "--timeout", "3"]
+        command = [str(VENV / "bin" / "python"), "-m", "connector.health", "worker"]
         return self._steps.succeeds(command, environment=self._environment)
 
 
