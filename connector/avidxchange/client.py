@@ -16,7 +16,7 @@ from uuid import NAMESPACE_URL, uuid5
 import msgspec
 import requests
 
-from connector.avidxchange import decode, envelopes, faults, urls
+from connector.avidxchange import decode, envelopes, faults, images, urls
 from connector.avidxchange.batches import BatchKind, encode_request
 from connector.avidxchange.config import AvidXchangeConfig, connect
 from connector.avidxchange.decode import Records
@@ -185,34 +185,20 @@ class AvidXchangeClient:
         The same hash again changes nothing over there, so this may be repeated after ``Uncertain``. Raises
         ``Rejected``: ``image_too_large``, ``image_rejected`` (no PDF), ``not_found`` (no such invoice).
         """
-        self._check_image(file, size)
-        note = {
-            "ExternalId": {"Value": external_id, "SchemeOwner": "Buyer"},
-            "FileName": file_name,
-            "ContentHash": content_hash,
-        }
+        images.check(file, size=size, size_max=self.profile.image_max_bytes)
         answer = self._http.send_file(
             self._lists.url("images", id=avid_invoice_id),
             operation="images",
-            fields={"metadata": msgspec.json.encode(note).decode()},
+            fields={
+                "metadata": images.metadata(external_id=external_id, file_name=file_name, content_hash=content_hash)
+            },
             file=file,
             file_name=file_name,
-            content_type="application/pdf",
+            content_type=images.CONTENT_TYPE,
             size=size,
             headers=self._once_header(f"{external_id}/{content_hash}"),
         )
         self._check_taken(answer, "images")
-
-    def _check_image(self, file: BinaryIO, size: int) -> None:
-        if size > self.profile.image_max_bytes:
-            raise _rejected(
-                "image_too_large", f"The image has {size} bytes, {self.profile.image_max_bytes} are allowed."
-            )
-        place = file.tell()
-        begins_well = file.read(5) == b"%PDF-"
-        file.seek(place)
-        if not begins_well:
-            raise _rejected("image_rejected", "The image is not a PDF, and AvidXchange takes nothing else.")
 
     # -- invoices that AvidXchange captured -----------------------------------------------------------------------
 
@@ -221,6 +207,17 @@ class AvidXchangeClient:
         system_id = self.accounting_system_id()
         pages = self._lists.by_days("closed_batches", start, end, first="closed_from", last="closed_to", id=system_id)
         return self._lists.records(pages, decode.captured_batch, kind="batch")
+
+    def captured_batch(self, guid: str) -> CapturedBatch:
+        """Look up one captured batch by its GUID (R10), to read one again that had failed.
+
+        Raises ``Rejected`` (code ``not_found``) for one that AvidXchange does not know, ``Retry`` for one it cannot
+        show readably.
+        """
+        answer = self._http.read(self._lists.url("batch", id=guid), operation="batch")
+        return understood(
+            lambda: decode.captured_batch(envelopes.decode_single(answer.body), self.profile), answer, "batch"
+        )
 
     def captured_invoices(self, batch: CapturedBatch) -> Records[CapturedInvoice]:
         """Read all invoices of a closed batch (R12). Raises ``Rejected`` (code ``no_details``) without a link."""

@@ -14,7 +14,7 @@ FIELDS: dict[str, tuple[Tag, tuple[str, ...]]] = {
     # R2, R23
     "accounting_system.id": (Tag.OBSERVED, ("ID",)),
     "accounting_system.name": (Tag.OBSERVED, ("Name",)),
-    "bank_account.id": (Tag.ASSUMED, ("Id", "ClientId", "BankAccountId")),
+    "bank_account.id": (Tag.ASSUMED, ("ClientId", "BankAccountId", "Id")),
     "bank_account.status": (Tag.KNOWN, ("Status.Description", "Status")),
     # R4
     "vendor.id": (Tag.ASSUMED, ("Id", "VendorId")),

@@ -3,7 +3,8 @@
 Sent items encode with ``encode()``: PascalCase names, money as JSON numbers taken from ``Decimal``, dates as
 ``YYYY-MM-DD``, absent values left out. ``content_hash()`` of an item says whether it changed since it was last sent.
 Read records are what the client hands out after its tolerant decoding (contract 2.6); they hold plain values and
-never more of a card than its last four digits. Names that the contract tags *assumed* are listed in ``profile.py``.
+never more of a card than its last four digits. Names that the contract tags *assumed* are listed by ``resources`` and
+``fields``. The file is long because it has one topic: the vocabulary of the wire.
 """
 
 from __future__ import annotations
