@@ -63,6 +63,13 @@ def test_a_filler_or_masked_tax_id_counts_as_none(filler: str) -> None:
     assert "different tax ids" not in score(item(tax_id="00-1234567"), theirs(tax_id=filler)).reasons
 
 
+def test_compared_fingerprints_stand_in_for_tax_ids() -> None:
+    unread = theirs(tax_id="", postal_code="45402")
+    assert score(item(), unread, same_tax_id=True) == score(item(), theirs(postal_code="45402"))
+    assert score(item(), unread, same_tax_id=False).reasons[-1] == "different tax ids"
+    assert score(item(), unread, same_tax_id=None) == score(item(), unread)
+
+
 def test_the_address_that_is_more_alike_counts_once() -> None:
     both = item()
     remit = VendorItem(
