@@ -20,7 +20,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from connector.transport.redact import Redactor
-from tenants.chain import Fault, Verdict, event_hash, sign, verify
+from tenants.chain import UNSIGNED, Fault, Verdict, event_hash, sign, signed_by_us, verify
 from tenants.models import AuditEvent, AuditHead, Tenant
 
 __all__ = ["Actor", "Entry", "Fault", "Verdict", "record", "record_many", "verify"]
@@ -116,14 +116,25 @@ def _locked_head(tenant: Tenant) -> AuditHead:
     heads = AuditHead.objects.select_for_update()
     head = heads.filter(tenant=tenant).first()
     if head is None:
-        first = AuditHead(tenant=tenant, signature=sign(tenant.pk, 0, ""))
-        AuditHead.objects.bulk_create([first], ignore_conflicts=True)
+        AuditHead.objects.bulk_create([_new_head(tenant)], ignore_conflicts=True)
         head = heads.get(tenant=tenant)
+    if not signed_by_us(tenant.pk, head.sequence, head.hash, head.signature):
+        head.signature = UNSIGNED
     return head
 
 
+def _new_head(tenant: Tenant) -> AuditHead:
+    """Return the head of a new trail; that of a trail whose head is gone goes on from its last row, unsigned."""
+    last = AuditEvent.objects.filter(tenant=tenant).order_by("-sequence").first()
+    if last is None:
+        return AuditHead(tenant=tenant, signature=sign(tenant.pk, 0, ""))
+    return AuditHead(tenant=tenant, sequence=last.sequence, hash=last.hash, signature=UNSIGNED)
+
+
 def _store_head(head: AuditHead) -> None:
-    head.signature = sign(head.tenant_id, head.sequence, head.hash)
+    """Sign and save, unless the head was not ours when we found it: a new signature would hide that."""
+    if head.signature != UNSIGNED:
+        head.signature = sign(head.tenant_id, head.sequence, head.hash)
     head.save(update_fields=["sequence", "hash", "signature"])
 
 

@@ -27,6 +27,8 @@ _FORMAT = 1
 _FETCH_ROWS = 5000
 _MAX_FAULTS = 100
 _ENCODER = msgspec.json.Encoder(order="sorted")
+#: Stands for a signature that was wrong when somebody looked, and stays.
+UNSIGNED = ""
 _PURPOSE = b"ml-connector audit head"
 
 _ROWS = """

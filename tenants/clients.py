@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from django.conf import settings
@@ -134,7 +134,7 @@ class DatabaseTokenCache:
     """The transport's ``TokenCache`` over ``SharedToken``: one token for all threads and processes of a connection."""
 
     def __init__(self, tenant: Tenant, system: System, *, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._where = {"tenant_id": tenant.pk, "system": str(system)}
+        self._where: dict[str, Any] = {"tenant_id": tenant.pk, "system": str(system)}
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._recent: dict[str, tuple[float, Token]] = {}

@@ -189,11 +189,14 @@ def _keys(lines: Collection[str], *, prefix: str = "") -> set[str]:
 
 
 def _lines(faults: Collection[FieldFault], broken: Collection[str], *, prefix: str = "") -> list[str]:
-    lines = []
+    """Return a line for each field's first fault; options and profiles have a line for each of their own settings."""
+    lines, told = [], set(broken)
     for fault in faults:
-        if fault.field not in broken:
-            name = f"{prefix}{fault.field}".rstrip(".")
-            # The fault of an option or of a profile's setting begins with its own name.
-            separator = "." if fault.field in {"options", "profile"} else ": "
-            lines.append(f"{name}{separator}{fault.message}")
-    return list(dict.fromkeys(lines))
+        if fault.field in told:
+            continue
+        if fault.field in {"options", "profile"}:
+            lines.append(f"{prefix}{fault.field}.{fault.message}")
+        else:
+            told.add(fault.field)
+            lines.append(f"{prefix}{fault.field}: {fault.message}")
+    return lines

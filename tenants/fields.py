@@ -35,7 +35,7 @@ def current_fernet() -> MultiFernet:
 
 
 class Sealed:
-    """An encrypted secret. Equal only to itself; shows nothing of its content, not even its length."""
+    """An encrypted secret: shows nothing of its content, not even its length. Equal where the ciphertext is."""
 
     __slots__ = ("_ciphertext",)
 
@@ -84,6 +84,12 @@ class Sealed:
             return Sealed(current_fernet().rotate(self._ciphertext))
         except InvalidToken:
             raise _no_key() from None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sealed) and self._ciphertext == other._ciphertext
+
+    def __hash__(self) -> int:
+        return hash(self._ciphertext)
 
     def __repr__(self) -> str:
         return "<set>"

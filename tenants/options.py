@@ -37,76 +37,132 @@ class OptionFaults(ValueError):
         self.faults = faults
 
 
+#: The options by what they are about, in the order in which a form shows them.
+GROUPS: dict[str, tuple[str, ...]] = {
+    "Mappings": ("auto_approve_certain", "auto_approve_creations", "auto_create_gl_codes"),
+    "Reading": (
+        "vendor_filter", "gl_filter", "invoices_since", "approval_column", "delta_overlap_days",
+        "full_reconcile_every_days",
+    ),
+    "Translation": (
+        "currencies", "limits", "po_match_mode", "default_line_description", "tax_gl_account", "receipt_gl_account",
+        "country_codes", "apply_date_rule", "external_ref_field",
+    ),
+    "Images": ("attach_invoice_image", "attachment_doc_types", "max_attachment_mb"),
+    "Payments": (
+        "record_on", "bank_accounts", "payment_methods", "check_num_source", "payment_ref_field", "discounts",
+        "discount_semantics", "allow_credit_rows",
+    ),
+}  # fmt: skip
+
+
 class TenantOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One tenant's choices. Days and megabytes are whole numbers; currencies three-letter ISO codes."""
 
     # Mappings (design section 4): what the machine may decide without a person.
-    auto_approve_certain: bool = True
-    """Approve a vendor match by the same external id; any scored match waits for a person."""
-    auto_approve_creations: bool = False
-    """Create a vendor in AvidXchange without asking when nothing there resembles it."""
-    auto_create_gl_codes: bool = True
-    """Create GL accounts in AvidXchange without asking: Epicor owns the chart."""
+    auto_approve_certain: Annotated[
+        bool, Meta(description="Approve a vendor match by the same external id; any scored match waits for a person.")
+    ] = True
+    auto_approve_creations: Annotated[
+        bool, Meta(description="Create a vendor in AvidXchange without asking when nothing there resembles it.")
+    ] = False
+    auto_create_gl_codes: Annotated[
+        bool, Meta(description="Create GL accounts in AvidXchange without asking: Epicor owns the chart.")
+    ] = True
 
     # What is read from Epicor.
-    vendor_filter: Clause = ""
-    """Further OData clause for vendors (C2)."""
-    gl_filter: Clause = ""
-    """Further OData clause for GL accounts (C6)."""
-    invoices_since: date | None = None
-    """Open invoices dated before this day stay in Epicor; None sends all open ones."""
-    approval_column: OptionalColumn = ""
-    """Epicor invoice column, mostly a ``_c`` one, that is told approved or rejected; "" writes nothing back (D12)."""
-    delta_overlap_days: Annotated[int, Meta(ge=0, le=60)] = 2
-    """How far behind its mark a poll by change date begins (B6)."""
-    full_reconcile_every_days: Annotated[int, Meta(ge=1, le=90)] = 7
-    """How often everything is read again, to see deletions and what a poll missed (B9)."""
+    vendor_filter: Annotated[Clause, Meta(description="Further OData clause for vendors (C2).")] = ""
+    gl_filter: Annotated[Clause, Meta(description="Further OData clause for GL accounts (C6).")] = ""
+    invoices_since: Annotated[
+        date | None, Meta(description="Open invoices dated before this day stay in Epicor; None sends all open ones.")
+    ] = None
+    approval_column: Annotated[
+        OptionalColumn,
+        Meta(description='Epicor invoice column, mostly a _c one, told approved or rejected; "" tells none (D12).'),
+    ] = ""
+    delta_overlap_days: Annotated[
+        int, Meta(ge=0, le=60, description="How far behind its mark a poll by change date begins (B6).")
+    ] = 2
+    full_reconcile_every_days: Annotated[
+        int,
+        Meta(
+            ge=1, le=90, description="How often everything is read again, to see deletions and what a poll missed (B9)."
+        ),
+    ] = 7
 
     # How records are translated.
-    currencies: tuple[Currency, ...] = ()
-    """Currencies besides the base currency in which AvidXchange pays; others are held (E12)."""
-    limits: dict[FieldName, Annotated[int, Meta(ge=1, le=10_000)]] = {}
-    """Lengths that differ from the contract's, by field (C10)."""
-    po_match_mode: Literal["receipts_only", "allow_unreceived", "none"] = "none"
-    """Whether captured lines with a PO are matched to receipts in Epicor (D9)."""
-    default_line_description: Text = "Invoice line"
-    """Description of a captured line that has none (D8)."""
-    tax_gl_account: Text = ""
-    """GL account of tax that has no account of its own; "" holds such an invoice (D7)."""
-    receipt_gl_account: Text = ""
-    """GL account of receipt lines without a distribution; "" holds such an invoice (D9)."""
-    country_codes: dict[int, Annotated[str, Meta(pattern=r"^[A-Z]{2,3}$")]] = {}
-    """ISO codes of the company's own country numbers (C9)."""
-    apply_date_rule: Literal["invoice", "today"] = "invoice"
-    """Which day decides the fiscal period of a captured invoice (D10)."""
-    external_ref_field: Column = "ExternalID"
-    """Epicor invoice column that carries AvidXchange's id (D13)."""
+    currencies: Annotated[
+        tuple[Currency, ...],
+        Meta(description="Currencies besides the base currency in which AvidXchange pays; others are held (E12)."),
+    ] = ()
+    limits: Annotated[
+        dict[FieldName, Annotated[int, Meta(ge=1, le=10_000)]],
+        Meta(description="Lengths that differ from the contract's, by field (C10)."),
+    ] = {}
+    po_match_mode: Annotated[
+        Literal["receipts_only", "allow_unreceived", "none"],
+        Meta(description="Whether captured lines with a PO are matched to receipts in Epicor (D9)."),
+    ] = "none"
+    default_line_description: Annotated[
+        Text, Meta(description="Description of a captured line that has none (D8).")
+    ] = "Invoice line"
+    tax_gl_account: Annotated[
+        Text, Meta(description='GL account of tax that has no account of its own; "" holds such an invoice (D7).')
+    ] = ""
+    receipt_gl_account: Annotated[
+        Text, Meta(description='GL account of receipt lines without a distribution; "" holds such an invoice (D9).')
+    ] = ""
+    country_codes: Annotated[
+        dict[int, Annotated[str, Meta(pattern=r"^[A-Z]{2,3}$")]],
+        Meta(description="ISO codes of the company's own country numbers (C9)."),
+    ] = {}
+    apply_date_rule: Annotated[
+        Literal["invoice", "today"],
+        Meta(description="Which day decides the fiscal period of a captured invoice (D10)."),
+    ] = "invoice"
+    external_ref_field: Annotated[
+        Column, Meta(description="Epicor invoice column that carries AvidXchange's id (D13).")
+    ] = "ExternalID"
 
     # Images.
-    attach_invoice_image: bool = False
-    """Attach the captured image to the invoice in Epicor (D14)."""
-    attachment_doc_types: tuple[Text, ...] = ()
-    """Epicor document types that are invoice images; none takes the first PDF (F4). The first is used for upload."""
-    max_attachment_mb: Annotated[int, Meta(ge=1, le=100)] = 10
-    """Larger images are not sent (avidxchange.md 5.4)."""
+    attach_invoice_image: Annotated[
+        bool, Meta(description="Attach the captured image to the invoice in Epicor (D14).")
+    ] = False
+    attachment_doc_types: Annotated[
+        tuple[Text, ...],
+        Meta(
+            description="Epicor document types of invoice images, the first for uploads; none takes the first PDF (F4)."
+        ),
+    ] = ()
+    max_attachment_mb: Annotated[
+        int, Meta(ge=1, le=100, description="Larger images are not sent (avidxchange.md 5.4).")
+    ] = 10
 
     # Payments.
-    record_on: Literal["ISSUED", "CLEARED"] = "CLEARED"
-    """When a payment is entered in Epicor (avidxchange.md 6.3)."""
-    bank_accounts: dict[Currency, Text] = {}
-    """Epicor BankAcctID by currency, beside the connection's for the base currency (E6)."""
-    payment_methods: dict[PaymentMethodName, Annotated[int, Meta(ge=0)]] = {}
-    """Epicor PMUID by method, beside the connection's for all others (E6)."""
-    check_num_source: Literal["avid_number", "payment_id"] = "avid_number"
-    """What becomes Epicor's whole-number CheckNum (E2)."""
-    payment_ref_field: Column = "XRefCheckNum"
-    """Epicor payment column that carries check number, trace or card's last four (E3)."""
-    discounts: bool = False
-    """Enter payments that took a discount; off holds them (E4)."""
-    discount_semantics: Literal["gross", "net"] = "gross"
-    """Whether DocTranAmt includes the discount (E4)."""
-    allow_credit_rows: bool = True
-    """Let a payment settle debit memos as negative rows (E5)."""
+    record_on: Annotated[
+        Literal["ISSUED", "CLEARED"], Meta(description="When a payment is entered in Epicor (avidxchange.md 6.3).")
+    ] = "CLEARED"
+    bank_accounts: Annotated[
+        dict[Currency, Text],
+        Meta(description="Epicor BankAcctID by currency, beside the connection's for the base currency (E6)."),
+    ] = {}
+    payment_methods: Annotated[
+        dict[PaymentMethodName, Annotated[int, Meta(ge=0)]],
+        Meta(description="Epicor PMUID by method, beside the connection's for all others (E6)."),
+    ] = {}
+    check_num_source: Annotated[
+        Literal["avid_number", "payment_id"], Meta(description="What becomes Epicor's whole-number CheckNum (E2).")
+    ] = "avid_number"
+    payment_ref_field: Annotated[
+        Column, Meta(description="Epicor payment column that carries check number, trace or card's last four (E3).")
+    ] = "XRefCheckNum"
+    discounts: Annotated[bool, Meta(description="Enter payments that took a discount; off holds them (E4).")] = False
+    discount_semantics: Annotated[
+        Literal["gross", "net"], Meta(description="Whether DocTranAmt includes the discount (E4).")
+    ] = "gross"
+    allow_credit_rows: Annotated[bool, Meta(description="Let a payment settle debit memos as negative rows (E5).")] = (
+        True
+    )
 
     @classmethod
     def from_mapping(cls, given: Mapping[str, Any]) -> Self:
@@ -124,5 +180,5 @@ def option_faults(given: Mapping[str, Any], *, prefix: str = "") -> list[str]:
 
 def stored_form(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return chosen options as JSON values for ``Tenant.options``. Raises ``OptionFaults``."""
-    options = TenantOptions.from_mapping(given)
-    return {key: msgspec.to_builtins(getattr(options, key), str_keys=True) for key in given}
+    written: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(TenantOptions.from_mapping(given)))
+    return {key: written[key] for key in given}

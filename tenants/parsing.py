@@ -9,11 +9,12 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
 
 _REPLACEMENTS = (
+    ("`str | object`", "text or an object"),
     ("`str`", "text"),
     ("`int`", "a whole number"),
     ("`bool`", "true or false"),
@@ -21,7 +22,7 @@ _REPLACEMENTS = (
     ("`null`", "nothing"),
     ("`object`", "an object"),
     ("`array`", "a list"),
-    ("`date`", "a date (YYYY-MM-DD)"),
+    ("RFC3339 encoded date", "date (write YYYY-MM-DD)"),
 )
 
 
@@ -43,19 +44,30 @@ def convert_fields(
         try:
             values[key] = msgspec.convert(value, type=types[key], str_keys=True)
         except msgspec.ValidationError as error:
-            faults.append(f"{prefix}{key}: {_plain(str(error))}")
+            faults.append(f"{prefix}{key}: {_plain(str(error), types[key])}")
     return values, faults
 
 
 def _nearest(key: str, known: Mapping[str, Any]) -> str:
-    close = difflib.get_close_matches(key, known, n=1)
+    close = difflib.get_close_matches(key, known, n=1, cutoff=0.7)
     return f" (did you mean {close[0]}?)" if close else ""
 
 
-def _plain(message: str) -> str:
-    """Reword msgspec's message: no backquotes, no value, first letter small."""
-    message = re.sub(r"Invalid enum value .*?(?= - at|$)", "is none of the allowed values", message)
+def _plain(message: str, kind: Any) -> str:
+    """Reword msgspec's message: no backquotes, no value, no pattern, first letter small."""
+    allowed = choices(kind)
+    if allowed:
+        return f"must be one of {', '.join(allowed)}"
+    message = re.sub(r"Invalid enum value .*?(?= - at|$)", "not one of the allowed names", message)
+    message = re.sub(r"matching regex .*?(?= - at|$)", "of another form", message)
     for technical, plain in _REPLACEMENTS:
         message = message.replace(technical, plain)
-    message = message.replace("`", "").replace(" - at $", " at ")
+    message = message.replace("`", "").replace(" - at key in $", " (a name in it)").replace(" - at $", " at ")
     return message[:1].lower() + message[1:]
+
+
+def choices(kind: Any) -> tuple[str, ...]:
+    """Return the values that a type allows if it is a closed set of texts, none otherwise."""
+    if get_origin(kind) is Annotated:
+        kind = get_args(kind)[0]
+    return tuple(str(value) for value in get_args(kind)) if get_origin(kind) is Literal else ()

@@ -17,6 +17,7 @@ from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import models
 
 from connector.avidxchange.profile import Profile
+from connector.epicor.config import DEFAULT_TOKEN_URL
 from connector.transport import addresses
 from tenants.models import AvidXchangeConnection, Connection, EpicorConnection, Tenant, TenantStatus
 from tenants.options import option_faults
@@ -29,9 +30,9 @@ _GUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\Z")
 _NEEDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     EpicorConnection.AuthMode.BASIC: (("username",), ("password", "api_key")),
     EpicorConnection.AuthMode.EPICOR_TOKEN: (("username",), ("password", "api_key")),
-    EpicorConnection.AuthMode.OAUTH2: (("token_url", "client_id"), ("client_secret", "api_key")),
+    EpicorConnection.AuthMode.OAUTH2: (("client_id",), ("client_secret", "api_key")),
     AvidXchangeConnection.AuthMode.TOKENS: ((), ("company_token", "user_token")),
-    AvidXchangeConnection.AuthMode.CLIENT_CREDENTIALS: (("token_url", "client_id"), ("client_secret",)),
+    AvidXchangeConnection.AuthMode.CLIENT_CREDENTIALS: (("client_id", "company_id"), ("client_secret",)),
 }
 
 
@@ -105,8 +106,7 @@ def address_fault(url: str) -> str:
         return "an address contains neither blanks nor backslashes"
     reason = addresses.fault(url, allow_private_hosts=settings.ALLOW_PRIVATE_HOSTS)
     if reason:
-        hint = "" if urlsplit(url).scheme in {"http", "https"} else "; nothing else is called"
-        return f"{reason}{hint}"
+        return reason
     parts = urlsplit(url)
     if parts.query or parts.fragment:
         return "an address has neither a question mark nor a hash"
@@ -160,7 +160,10 @@ def _moved_faults(connection: Connection, stored: Connection, *, given: Collecti
 
 def _origin(connection: Connection, name: str) -> tuple[str, str, int] | None:
     """Return where an address leads; None for none, and for one that is refused anyway."""
+    url = getattr(connection, name)
+    if name == "token_url" and not url and isinstance(connection, EpicorConnection):
+        url = DEFAULT_TOKEN_URL
     try:
-        return addresses.origin(getattr(connection, name))
+        return addresses.origin(url)
     except ValueError:
         return None

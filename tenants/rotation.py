@@ -1,0 +1,97 @@
+"""Rotate the keys: every secret and every trail's head under the newest of ``FERNET_KEYS``, so that older ones can go.
+
+Works in batches, each committed by itself, and may be run again at any time: what is under the newest key is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from django.db import transaction
+
+from tenants import audit
+from tenants.audit import Actor
+from tenants.chain import sign, signed_by_us
+from tenants.fields import Sealed
+from tenants.models import AuditHead, AvidXchangeConnection, Connection, EpicorConnection, SharedToken, Tenant
+
+BATCH = 200
+
+
+@dataclass(slots=True)
+class Rotation:
+    """What was done: secrets written anew and left as they were, heads signed anew, and what could not be."""
+
+    rotated: int = 0
+    current: int = 0
+    heads: int = 0
+    faults: list[str] = field(default_factory=list)
+
+
+def rotate(*, actor: Actor) -> Rotation:
+    """Bring everything under the newest key. What no key opens is a fault and stays as it is."""
+    done = Rotation()
+    for model in (EpicorConnection, AvidXchangeConnection, SharedToken):
+        for keys in _batches(model):
+            with transaction.atomic():
+                _rotate_rows(model, keys, done, actor)
+    for keys in _batches(AuditHead):
+        with transaction.atomic():
+            _sign_heads(keys, done)
+    return done
+
+
+def _batches(model: type[Connection | SharedToken | AuditHead]) -> Iterator[list[int]]:
+    keys = list(model._default_manager.order_by("pk").values_list("pk", flat=True))
+    for start in range(0, len(keys), BATCH):
+        yield keys[start : start + BATCH]
+
+
+def _rotate_rows(model: type[Connection | SharedToken], keys: list[int], done: Rotation, actor: Actor) -> None:
+    names = model.SECRETS if issubclass(model, Connection) else ("token",)
+    changed: list[Any] = []
+    per_tenant: dict[int, int] = {}
+    for row in model._default_manager.select_for_update().filter(pk__in=keys):
+        count = sum(_rotate_one(row, name, done) for name in names)
+        if count:
+            changed.append(row)
+            if isinstance(row, Connection):
+                per_tenant[row.tenant_id] = per_tenant.get(row.tenant_id, 0) + count
+    model._default_manager.bulk_update(changed, names)
+    for tenant in Tenant.objects.filter(pk__in=per_tenant).order_by("pk"):
+        subject = (model._meta.model_name or "", tenant.slug)
+        audit.record(tenant, "key.rotated", actor=actor, subject=subject, after={"count": per_tenant[tenant.pk]})
+
+
+def _rotate_one(row: Connection | SharedToken, name: str, done: Rotation) -> int:
+    sealed: Sealed | None = getattr(row, name)
+    if sealed is None:
+        return 0
+    if sealed.opens_with_newest():
+        done.current += 1
+        return 0
+    try:
+        setattr(row, name, sealed.rotated())
+    except ImproperlyConfigured:
+        done.faults.append(f"{row._meta.model_name} {row.pk}, {name}: opens with none of the keys in FERNET_KEYS")
+        return 0
+    done.rotated += 1
+    return 1
+
+
+def _sign_heads(keys: list[int], done: Rotation) -> None:
+    """Sign heads anew. One whose signature is not ours is left: signing it would hide that it was tampered with."""
+    for head in AuditHead.objects.select_for_update().filter(pk__in=keys).select_related("tenant"):
+        if not signed_by_us(head.tenant_id, head.sequence, head.hash, head.signature):
+            done.faults.append(
+                f"audit trail of {head.tenant.slug}: not signed with a key of this site; run verify_audit"
+            )
+            continue
+        newest = sign(head.tenant_id, head.sequence, head.hash)
+        if head.signature != newest:
+            head.signature = newest
+            head.save(update_fields=["signature"])
+            done.heads += 1
