@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from databases import create_database
-from environment import ROOT, VENV, MissingPiece
+from environment import LOCAL, ROOT, VENV, MissingPiece
 from postgres import Postgres
 from processes import ProcessEnded, Processes
 
@@ -120,7 +120,10 @@ def _suite(arguments: list[str], database: str) -> int:
     environment = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
     print(f"suite: pytest {' '.join(wanted)}", flush=True)
     command = [str(VENV / "bin" / "python"), "-m", "pytest", *wanted]
-    return subprocess.run(command, cwd=ROOT, env=environment | {"DATABASE_URL": database}, check=False).returncode
+    temporary = LOCAL / "tmp"  # pytest keeps the folders of failed tests: inside the checkout, too
+    temporary.mkdir(exist_ok=True)
+    environment |= {"DATABASE_URL": database, "PYTEST_DEBUG_TEMPROOT": str(temporary)}
+    return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
 
 
 if __name__ == "__main__":

@@ -71,7 +71,7 @@ class Postgres:
         shutil.rmtree(self._data, ignore_errors=True)
         self._password_file().unlink(missing_ok=True)
         if self.base != LOCAL and not any(self.base.iterdir()):
-            self.base.rmdir()
+            self.base.rmdir()  # a copy of the programs stays for the next time
 
     def _password_file(self) -> Path:
         return self.base / f"{self._name}.password"
@@ -109,14 +109,18 @@ class Postgres:
         """Return programs that the account may run: the wheel's, or a copy of them if the checkout is closed to it."""
         if _open_to_all(self._programs / "postgres") and self._run("postgres", "--version").returncode == 0:
             return self._programs
-        copy = self.base / PROGRAMS
+        copy = self.base / "programs"
         if not (copy / "complete").exists():
             shutil.rmtree(copy, ignore_errors=True)
-            shutil.copytree(self._programs.parent, copy)
+            # Programs find their libraries by a path relative to themselves, so the copy keeps the wheel's layout.
+            package = self._programs.parents[1]
+            shutil.copytree(self._programs.parent, copy / package.name / PROGRAMS)
+            for libraries in package.parent.glob(f"{package.name}.*libs"):
+                shutil.copytree(libraries, copy / libraries.name)
             for path in [copy, *copy.rglob("*")]:
                 path.chmod(path.stat().st_mode | stat.S_IRGRP | stat.S_IROTH | _runnable(path))
             (copy / "complete").touch()
-        return copy / "bin"
+        return copy / self._programs.relative_to(self._programs.parents[2])
 
     def _wait(self, url: str) -> None:
         deadline = time.monotonic() + START_SECONDS
