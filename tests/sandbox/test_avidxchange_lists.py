@@ -107,8 +107,10 @@ def test_missing_capabilities(status: int, body: str) -> None:
             avid.submit("receipts", {"PONumber": "1"}),
             avid.post("/invoices/880001/images", {}),
             avid.get("/vendors"),
+            avid.get("/receipts/batches"),
         ]
-        assert [(reply.status_code, reply.text[:6]) for reply in replies] == [(status, body)] * 3
+        assert [(reply.status_code, reply.text[:6]) for reply in replies] == [(status, body)] * 4
+        assert avid.get("/vendors/batches").json()["code"] == "405"
         assert avid.submit("vendors", vendor("X|1|MAIN")).status_code in (200, 202)
 
 

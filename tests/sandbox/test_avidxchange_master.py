@@ -189,9 +189,16 @@ def test_chart_and_dimensions(avid: AvidWorld) -> None:
     assert avid.send("dimensions", value) == [(True, [])]
     held_now = avid.ledger()
     assert held_now["gl_accounts"] == [
-        {"AccountNumber": "01-10-5010", "Description": "", "AccountType": "", "IsActive": False, "LastModified": NOW}
+        {
+            "Id": 70001,
+            "AccountNumber": "01-10-5010",
+            "Description": "",
+            "AccountType": "",
+            "IsActive": False,
+            "LastModified": NOW,
+        }
     ]
-    assert held_now["dimensions"] == [{**value, "Description": "", "ParentCode": "", "LastModified": NOW}]
+    assert held_now["dimensions"] == [{"Id": 70002, **value, "Description": "", "ParentCode": "", "LastModified": NOW}]
 
 
 def order(number: str = "4001", **changes: Any) -> dict[str, Any]:

@@ -93,11 +93,24 @@ class AvidApp:
                 raise MethodNotAllowed(["POST"])
             return state.gate.issue(request, now, state.options)
         customer = state.gate.customer(request, now)
-        (template, view), values = self._map.bind_to_environ(request.environ).match()
-        if state.options.lacks(template):
-            return bare(state.options.capability_status)
+        view, values = self._match(request)
         response: Response = view(Call(request, customer, state.options, now, state.salt), **values)
         return response
+
+    def _match(self, request: Request) -> tuple[View, dict[str, Any]]:
+        """Return the view that serves a request and its values. Raises ``RefusalError`` for a missing capability, whatever the method."""
+        places = self._map.bind_to_environ(request.environ)
+        wrong: MethodNotAllowed | None = None
+        try:
+            (template, view), values = places.match()
+        except MethodNotAllowed as error:
+            (template, view), values = places.match(method=next(iter(error.valid_methods or ())))
+            wrong = error
+        if self.state.options.lacks(template):
+            raise RefusalError(bare(self.state.options.capability_status))
+        if wrong is not None:
+            raise wrong
+        return view, dict(values)
 
     def _own(self, request: Request) -> Response:
         """Answer the sandbox's own paths, which need no credentials."""

@@ -55,6 +55,7 @@ class Customer:
     runs_planned: set[PayKey] = field(default_factory=set)
 
     vendor_ids: Iterator[int] = field(default_factory=lambda: count(41001))
+    record_ids: Iterator[int] = field(default_factory=lambda: count(70001))
     invoice_ids: Iterator[int] = field(default_factory=lambda: count(880001))
     image_ids: Iterator[int] = field(default_factory=lambda: count(1))
     payment_ids: Iterator[int] = field(default_factory=lambda: count(500001))

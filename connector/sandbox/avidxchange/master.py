@@ -85,7 +85,10 @@ def upsert_gl_account(customer: Customer, check: ItemCheck, now: datetime, _opti
         "AccountType": check.text("AccountType", longest=50),
         "IsActive": _active(check),
     }
-    return _keep(customer.gl_accounts, number, row, check, _echo("AccountNumber", number), now)
+    echo = _echo("AccountNumber", number)
+    if check.errors:
+        return Verdict(echo, check.errors)
+    return Verdict({"Id": _keep(customer, customer.gl_accounts, number, row, now), **echo})
 
 
 def upsert_dimension(customer: Customer, check: ItemCheck, now: datetime, _options: Options) -> Verdict:
@@ -100,7 +103,9 @@ def upsert_dimension(customer: Customer, check: ItemCheck, now: datetime, _optio
         "IsActive": _active(check),
     }
     echo = {"DimensionName": name, **_echo("Code", code)}
-    return _keep(customer.dimensions, (name, code), row, check, echo, now)
+    if check.errors:
+        return Verdict(echo, check.errors)
+    return Verdict({"Id": _keep(customer, customer.dimensions, (name, code), row, now), **echo})
 
 
 def upsert_purchase_order(customer: Customer, check: ItemCheck, now: datetime, _options: Options) -> Verdict:
@@ -117,7 +122,10 @@ def upsert_purchase_order(customer: Customer, check: ItemCheck, now: datetime, _
         "Currency": check.text("Currency", longest=3) or "USD",
         "Lines": [_order_line(customer, line) for line in check.rows("Lines")],
     }
-    return _keep(customer.purchase_orders, number, row, check, _echo("PONumber", number), now)
+    echo = _echo("PONumber", number)
+    if check.errors:
+        return Verdict(echo, check.errors)
+    return Verdict({"Id": _keep(customer, customer.purchase_orders, number, row, now), **echo})
 
 
 def _order_line(customer: Customer, line: ItemCheck) -> Row:
@@ -164,7 +172,9 @@ def upsert_receipt(customer: Customer, check: ItemCheck, now: datetime, _options
         ],
     }
     echo = {"ReceiptNumber": number, **_echo("PONumber", order)}
-    return _keep(customer.receipts, (order, number), row, check, echo, now)
+    if check.errors:
+        return Verdict(echo, check.errors)
+    return Verdict({"Id": _keep(customer, customer.receipts, (order, number), row, now), **echo})
 
 
 def known_vendor(customer: Customer, check: ItemCheck) -> Row | None:
@@ -200,14 +210,13 @@ def _echo(name: str, value: str) -> Row:
     return {"ExternalId": {"Value": value}, name: value} if value else {}
 
 
-def _keep(table: dict[Key, Row], key: Key, row: Row, check: ItemCheck, echo: Row, now: datetime) -> Verdict:
-    if check.errors:
-        return Verdict(echo, check.errors)
+def _keep(customer: Customer, table: dict[Key, Row], key: Key, row: Row, now: datetime) -> int:
+    """Store or update a record and return its AvidXchange id."""
     if key in table:
         _merge(table[key], row, now)
     else:
-        table[key] = {**row, "LastModified": now}
-    return Verdict(echo)
+        table[key] = {"Id": next(customer.record_ids), **row, "LastModified": now}
+    return int(table[key]["Id"])
 
 
 def _merge(row: Row, values: Row, now: datetime) -> None:
