@@ -18,6 +18,7 @@ from django.utils.crypto import salted_hmac
 from connector.avidxchange import records as avid
 from connector.translate.vendor_matching import name_key, postal_key, score, tax_key
 from connector.translate.vendors import MAIN
+from syncjobs.engine.codebook import rules_for
 from syncjobs.engine.context import StageContext
 from syncjobs.models import AvidVendor, VendorMapping
 from syncjobs.states import MappingState
@@ -27,6 +28,8 @@ SLICE = 200
 #: Below this score a resemblance is chance, and the vendor counts as new (weights in ``vendor_matching``).
 WORTH_SHOWING = 25
 CANDIDATES_SHOWN = 3
+#: What changes on a mapping that takes over the external id it already has over there.
+IDENTITY = ("external_id", "desired", "desired_hash")
 RULE = "ml-connector (tenant's rule)"
 
 
@@ -75,7 +78,7 @@ def _propose_slice(ctx: StageContext, rows: Sequence[VendorMapping], *, listed: 
         certain = same_id.get(row.pk)
         if certain is not None:
             row.proposal, row.score = "match", 100
-            row.external_id = certain.external_id
+            _adopt(row, items[row.pk], certain.external_id)
             row.evidence = [_candidate(certain, 100, ("same external id",))]
             approves = ctx.options.auto_approve_certain
         else:
@@ -89,9 +92,17 @@ def _propose_slice(ctx: StageContext, rows: Sequence[VendorMapping], *, listed: 
             entries.append(_entry(row))
     VendorMapping.objects.bulk_update(
         rows,
-        ["proposal", "score", "evidence", "external_id", "state", "decided_by", "decided_at", "avid_id"],
+        ["proposal", "score", "evidence", "state", "decided_by", "decided_at", "avid_id", *IDENTITY],
     )
     audit.record_many(ctx.tenant, entries, actor=ctx.actor, run=ctx.run.pk)
+
+
+def _adopt(row: VendorMapping, item: avid.VendorItem, external_id: str) -> None:
+    """Take over the external id under which AvidXchange knows the vendor; what is to be sent must say the same."""
+    if external_id != row.external_id:
+        item = msgspec.structs.replace(item, vendor_external_system_id=external_id)
+        row.external_id = external_id
+        row.desired, row.desired_hash = avid.encode(item).decode(), avid.content_hash(item)
 
 
 def _entry(row: VendorMapping) -> audit.Entry:
@@ -101,7 +112,7 @@ def _entry(row: VendorMapping) -> audit.Entry:
 
 def _by_external_id(ctx: StageContext, rows: Sequence[VendorMapping]) -> Mapping[int, AvidVendor]:
     """Find vendors that AvidXchange knows by our external id, under this remit-to or under the main address."""
-    separator = ctx.options.separator
+    separator = rules_for(ctx.tenant).separator
     wanted: dict[str, int] = {}
     for row in rows:
         wanted[separator.join((row.company, str(row.vendor_num), MAIN))] = row.pk
