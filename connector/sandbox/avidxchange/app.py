@@ -98,7 +98,10 @@ class AvidApp:
         return response
 
     def _match(self, request: Request) -> tuple[View, dict[str, Any]]:
-        """Return the view that serves a request and its values. Raises ``RefusalError`` for a missing capability, whatever the method."""
+        """Return the view that serves a request and its values.
+
+        Raises ``RefusalError`` for a missing capability, whatever the method.
+        """
         places = self._map.bind_to_environ(request.environ)
         wrong: MethodNotAllowed | None = None
         try:
