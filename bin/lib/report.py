@@ -62,6 +62,17 @@ def faults(report: Json, *, stages: Iterable[str]) -> list[str]:
     return found
 
 
+def waiting(review: Json) -> list[str]:
+    """Return what waits for a person and why, from ``review --json``: a line for each reason, and one for the way out."""
+    problems = review["problems"]
+    lines = [f"{sum(one['count'] for one in problems)} records wait for a person, {len(problems)} reasons:"]
+    for one in problems:
+        money = ", ".join(f"{amount} {currency}".strip() for currency, amount in one["amounts"].items())
+        lines.append(f"  {one['count']:>4}  {one['example']}{f'  ({money})' if money else ''}")
+        lines += [f"        {one['hint']}"] if one["hint"] else []
+    return lines
+
+
 def differences(reconcile: Json, *, most: int = 10) -> list[str]:
     """Return the first differences between the two ledgers, one line each."""
     lines = [

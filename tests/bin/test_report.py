@@ -90,6 +90,23 @@ def test_differences_are_listed_and_counted() -> None:
     assert lines[-2:] == ["  - and 2 more", "  (compared: 12 invoices)"]
 
 
+def test_what_waits_is_explained() -> None:
+    group = {
+        "code": "on_hold",
+        "turn": "finance",
+        "count": 12,
+        "example": "Invoice A-1 is on hold.",
+        "hint": "Release it.",
+    }
+    problems = [group | {"amounts": {"USD": "1200.00", "CAD": "7.50"}}, group | {"count": 3, "amounts": {}, "hint": ""}]
+    assert report.waiting({"mappings": [], "problems": problems}) == [
+        "15 records wait for a person, 2 reasons:",
+        "    12  Invoice A-1 is on hold.  (1200.00 USD, 7.50 CAD)",
+        "        Release it.",
+        "     3  Invoice A-1 is on hold.",
+    ]
+
+
 def test_failed_statuses_are_those_of_the_product() -> None:
     from syncjobs.states import RUN_LIVE, RUN_OK, RunStatus
 
