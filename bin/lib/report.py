@@ -63,7 +63,7 @@ def faults(report: Json, *, stages: Iterable[str]) -> list[str]:
 
 
 def waiting(review: Json) -> list[str]:
-    """Return what waits for a person and why, from ``review --json``: a line for each reason, and one for the way out."""
+    """Return what waits for a person and why, from ``review --json``: a line a reason, and one for the way out."""
     problems = review["problems"]
     lines = [f"{sum(one['count'] for one in problems)} records wait for a person, {len(problems)} reasons:"]
     for one in problems:
