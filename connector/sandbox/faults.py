@@ -33,9 +33,7 @@ from urllib.parse import quote
 
 from connector.sandbox.serving import WsgiApp
 
-KINDS = frozenset(
-    "status html reset_before reset_after slow slow_body cut_json expire_tokens repeat_page".split()
-)
+KINDS = frozenset("status html reset_before reset_after slow slow_body cut_json expire_tokens repeat_page".split())
 _KEYS = frozenset("system method path skip times kind status headers body seconds".split())
 _HTML = "<!DOCTYPE html><html><head><title>Sign in</title></head><body>Please sign in.</body></html>"
 
@@ -108,7 +106,8 @@ class FaultBook:
     def report(self) -> list[dict[str, Any]]:
         """Return each rule with how often it was met and has fired."""
         with self._lock:
-            return [{"kind": rule.kind, "path": rule.path, "met": rule.met, "fired": rule.fired} for rule in self._rules]
+            rules = list(self._rules)
+        return [{"kind": rule.kind, "path": rule.path, "met": rule.met, "fired": rule.fired} for rule in rules]
 
     def wrap(self, app: WsgiApp, system: str, *, expire_tokens: Callable[[], None] | None = None) -> WsgiApp:
         """Return the application with this book's faults for ``system`` in front of it."""

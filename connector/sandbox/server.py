@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from connector.sandbox import credentials
 from connector.sandbox.avidxchange import AvidState
@@ -67,7 +67,7 @@ class Sandbox:
 
         return with_console(chosen, book=self.faults, ledger=self.ledger)
 
-    def start(self) -> Sandbox:
+    def start(self) -> Self:
         """Listen on both ports; returns itself. Raises ``OSError`` if a port is taken."""
         host, epicor_port, avidxchange_port = self._places
         self._listeners = [Listener(self.epicor_app, host=host, port=epicor_port)]
@@ -82,7 +82,7 @@ class Sandbox:
             listener.stop()
         self._listeners = []
 
-    def __enter__(self) -> Sandbox:
+    def __enter__(self) -> Self:
         return self.start()
 
     def __exit__(

@@ -42,7 +42,8 @@ class Handler(WSGIRequestHandler):
         environ = self.make_environ()
         length = int(environ.get("CONTENT_LENGTH") or 0)
         stream = environ["wsgi.input"]
-        environ["wsgi.input"] = io.BytesIO(stream.read() if environ.get("wsgi.input_terminated") else stream.read(length))
+        whole = stream.read() if environ.get("wsgi.input_terminated") else stream.read(length)
+        environ["wsgi.input"] = io.BytesIO(whole)
         try:
             self._answer(environ)
         except ConnectionError:
@@ -50,7 +51,14 @@ class Handler(WSGIRequestHandler):
 
     def _answer(self, environ: dict[str, Any]) -> None:
         head: list[tuple[str, list[tuple[str, str]]]] = []
-        body = self.server.app(environ, lambda status, headers, exc_info=None: head.append((status, list(headers))))
+
+        def start_response(
+            status: str, headers: list[tuple[str, str]], exc_info: object = None, /
+        ) -> Callable[[bytes], object]:
+            head.append((status, list(headers)))
+            return self.wfile.write
+
+        body = self.server.app(environ, start_response)
         try:
             self._send(*head[-1], body=body, bodiless=environ["REQUEST_METHOD"] == "HEAD")
         finally:

@@ -2,9 +2,38 @@
 
 from __future__ import annotations
 
-from connector.sandbox.epicor import reads
+from connector.sandbox.epicor import (
+    attachments,
+    group_methods,
+    invoice_entry,
+    invoice_lines,
+    invoice_posting,
+    invoice_update,
+    payment_entry,
+    payment_posting,
+    payment_update,
+    reads,
+    receipt_billing,
+    void_payments,
+)
 from connector.sandbox.epicor.app import make_app
 from connector.sandbox.epicor.options import EpicorOptions
 from connector.sandbox.epicor.state import EpicorState
 
-__all__ = ["EpicorOptions", "EpicorState", "make_app", "reads"]
+#: The modules whose import registers the methods that are served.
+BUSINESS_OBJECTS = (
+    attachments,
+    group_methods,
+    invoice_entry,
+    invoice_lines,
+    invoice_posting,
+    invoice_update,
+    payment_entry,
+    payment_posting,
+    payment_update,
+    reads,
+    receipt_billing,
+    void_payments,
+)
+
+__all__ = ["BUSINESS_OBJECTS", "EpicorOptions", "EpicorState", "make_app"]

@@ -6,6 +6,7 @@ exist is refused. Every request runs under the state's one lock.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Iterable
 from decimal import Decimal
@@ -30,7 +31,7 @@ _ENCODER = msgspec.json.Encoder(decimal_format="number")
 _DECODER = msgspec.json.Decoder(Any, float_hook=Decimal)
 _BASE = f"/{credentials.EPICOR_INSTANCE}"
 _ODATA = f"{_BASE}/api/v2/odata/"
-_KEYED = re.compile(r"(?P<name>\w+)\((?P<key>.*)\)$", re.S)
+_KEYED = re.compile(r"(?P<name>\w+)\((?P<key>.*)\)$", re.DOTALL)
 _KEY_PART = re.compile(r"\s*(?:'((?:[^']|'')*)'|(-?\d+)|(true|false)|([0-9a-fA-F-]{36}))\s*(?:,|$)")
 
 
@@ -42,13 +43,26 @@ def make_app(state: EpicorState) -> WsgiApp:
         with state.lock:
             if not request.path.startswith("/__sandbox__/"):
                 state.calls[request.method] += 1
-            try:
-                response = _route(request, state)
-            except Refused as refusal:
-                response = _json(refusal.body(), refusal.status)
+            response = _answer(request, state)
         return response(environ, start_response)
 
     return app
+
+
+def _answer(request: Request, state: EpicorState) -> Response:
+    """Answer a request; whatever a refused call has written is taken back."""
+    for database in state.companies.values():
+        database.begin()
+    try:
+        return _route(request, state)
+    except Refused as refusal:
+        problem = refusal
+    except Exception:
+        logging.getLogger(__name__).exception("the stand-in failed on %s %s", request.method, request.path)
+        problem = Refused(500, "System.NullReferenceException", "An unexpected internal problem occurred.")
+    for database in state.companies.values():
+        database.roll_back()
+    return _json(problem.body(), problem.status)
 
 
 def _route(request: Request, state: EpicorState) -> Response:
@@ -105,9 +119,7 @@ def _resource(
     auth.check_rights(state, service=service, method=name)
     query = Query.read(raw)
     if keyed:
-        return _json(
-            read_one(database, service=known, name=name, key=_key(keyed["key"]), query=query), 200
-        )
+        return _json(read_one(database, service=known, name=name, key=_key(keyed["key"]), query=query), 200)
     if tail.endswith("/$count"):
         total = count_set(database, state.options, service=known, name=name, query=query)
         return Response(str(total), mimetype="text/plain")
@@ -116,9 +128,7 @@ def _resource(
     )
 
 
-def _method(
-    request: Request, state: EpicorState, database: Database, *, service: str, name: str, raw: str
-) -> Response:
+def _method(request: Request, state: EpicorState, database: Database, *, service: str, name: str, raw: str) -> Response:
     chosen = METHODS.get((service, name))
     if chosen is None:
         raise unknown_resource(f"Method {name} not found on service {service}.")

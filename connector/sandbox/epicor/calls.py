@@ -27,7 +27,7 @@ NEW_ID = "00000000-0000-0000-0000-000000000000"
 
 @dataclass
 class Call:
-    """One method call: whom it concerns and with what. Parameters are read by ``text``, ``number``, ``flag``, ``ds``."""
+    """One method call: whom it concerns and with what, read by ``text``, ``number``, ``flag`` and ``ds``."""
 
     state: EpicorState
     database: Database
@@ -112,7 +112,12 @@ def new_row(table: str, **values: Any) -> Row:
     return {**TEMPLATES[table], "SysRowID": NEW_ID, **values, ROW_MOD: "A"}
 
 
-def shown_rows(service: str, table: str, rows: list[Row]) -> list[Row]:
+def add_new(ds: Dataset, table: str, **values: Any) -> None:
+    """Add a new row to a table of a dataset, making the table if it is not there."""
+    ds.setdefault(table, []).append(new_row(table, **values))
+
+
+def shown_rows(table: str, rows: list[Row]) -> list[Row]:
     """Return stored rows as they stand in a dataset: unchanged, GLAccount under its plain name."""
     hidden = "GLAccount1" if table == "GLAccount" else ""
     return [{name: value for name, value in row.items() if name != hidden} | {ROW_MOD: ""} for row in rows]
@@ -121,7 +126,7 @@ def shown_rows(service: str, table: str, rows: list[Row]) -> list[Row]:
 def full_dataset(service: str, tables: dict[str, list[Row]]) -> Dataset:
     """Return a dataset with every table of the service, filled where rows are given."""
     known = SERVICES[service]
-    filled = {known.shown(name): shown_rows(service, name, tables.get(name, [])) for name in known.tables}
+    filled = {known.shown(name): shown_rows(name, tables.get(name, [])) for name in known.tables}
     return filled | {name: [] for name in known.empty_tables} | {"ExtensionTables": []}
 
 

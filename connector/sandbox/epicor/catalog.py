@@ -64,6 +64,9 @@ _PO_EMPTY = """PODetailAttch PODetailInsp PODetailMiscTax PODetailTax POHeadMisc
     POHeaderTax POMisc PORelAttch PORelTGLC PORelTax"""
 _RECEIPT_EMPTY = """LegalNumGenOpts PendingRcvDtl RcvDtlAttch RcvDtlAttrValueSet RcvDtlTax RcvDuty RcvHeadAttch
     RcvHeadTax RcvMisc RcvMiscTax SNFormat SelectedSerialNumbers SupplierXRef"""
+_PAYMENT_EMPTY = "APTTaxDtl APTranTGLC BankTran BankTranTGLC BankTranTaxDtl CheckHedAttch LegalNumGenOpts TaxDtl"
+#: What the search service's rows do not show of APTran.
+_SEARCH_HIDDEN = frozenset("GroupID DebitMemo ApplyDate DocInvoiceBal DocUnPostedBal DocNewBalance".split())
 _VENDOR_EMPTY = """EntityGLC PEVendWhldHist Partner TaxExempt VenMFBill VenPPMFBill VenPPUPSEmail VenUPSEmail VendBank
     VendBankAttch VendCnt VendCntAttch VendCntMain VendPPRestriction VendRestriction VendorAttch VendorPP"""
 
@@ -104,7 +107,12 @@ SERVICES: dict[str, Service] = {
             {"vendorNum": "VendorNum", "purPoint": "PurPoint", "packSlip": "PackSlip"},
             tuple(_RECEIPT_EMPTY.split()),
         ),
-        Service("Erp.BO.APInvGrpSvc", _sets("APInvGrp", "APInvGrps", "APInvGrp"), ("APInvGrp",), {"groupID": "GroupID"}),
+        Service(
+            "Erp.BO.APInvGrpSvc",
+            _sets("APInvGrp", "APInvGrps", "APInvGrp"),
+            ("APInvGrp",),
+            {"groupID": "GroupID"},
+        ),
         Service(
             "Erp.BO.APInvoiceSvc",
             _sets(
@@ -134,16 +142,11 @@ SERVICES: dict[str, Service] = {
             _sets("PaymentEntry", "PaymentEntries", "CheckHed", APTrans="APTran"),
             ("CheckHed", "APTran"),
             {"headNum": "HeadNum"},
-            tuple("APTTaxDtl APTranTGLC BankTran BankTranTGLC BankTranTaxDtl CheckHedAttch LegalNumGenOpts TaxDtl".split()),
+            tuple(_PAYMENT_EMPTY.split()),
         ),
         Service(
             "Erp.BO.APTranSearchSvc",
-            {
-                "APTranSearches": EntitySet(
-                    "APTran", "Erp.APTranSearch", frozenset({"GroupID", "DebitMemo", "ApplyDate", "DocInvoiceBal",
-                                                             "DocUnPostedBal", "DocNewBalance"})
-                )
-            },
+            {"APTranSearches": EntitySet("APTran", "Erp.APTranSearch", _SEARCH_HIDDEN)},
             ("APTran",),
             {"headNum": "HeadNum", "apTranNo": "APTranNo", "invoiceNum": "InvoiceNum", "voided": "Voided"},
             ("PaymentTotals",),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -87,7 +87,7 @@ class Filter:
             raise bad_query("Only a property may stand on the left of a comparison.")
         name = node.left.name
         self._kind(name)
-        if isinstance(node.comparator, ast.In):
+        if isinstance(node.comparator, ast.In) and isinstance(node.right, ast.List):
             wanted = {self._literal(item, name) for item in node.right.val}
             return lambda row: norm(row[name]) in wanted
         compare = _COMPARE[type(node.comparator)]
@@ -133,9 +133,9 @@ class Filter:
 
 def _written(text: str) -> str:
     """Return a date literal as the rows write dates: no zone, seconds."""
-    moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    moment = datetime.fromisoformat(text)
     if moment.tzinfo is not None:
-        moment = moment.astimezone(timezone.utc).replace(tzinfo=None)
+        moment = moment.astimezone(UTC).replace(tzinfo=None)
     return moment.isoformat(timespec="microseconds" if moment.microsecond else "seconds").casefold()
 
 

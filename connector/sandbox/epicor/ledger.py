@@ -15,7 +15,10 @@ _ORDER = "PONum VendorNum OpenOrder VoidOrder Approve CurrencyCode DocTotalOrder
 _INVOICE = """VendorNum InvoiceNum Posted OpenPayable InvoiceHeld PayHold DebitMemo CurrencyCode TermsCode InvoiceDate
     DueDate ApplyDate DocInvoiceAmt DocInvoiceVendorAmt DocInvoiceBal DocUnpostedBal GroupID ExternalID REFPONum
     Description""".split()
-_LINE = "InvoiceLine LineType PartNum Description VendorQty DocUnitCost DocExtCost PONum POLine PackSlip PackLine".split()
+_LINE = """InvoiceLine LineType PartNum Description VendorQty DocUnitCost DocExtCost PONum POLine PackSlip
+    PackLine""".split()
+_INVOICE_GROUP = "GroupID ActiveUserID PostErrorLog".split()
+_PAYMENT_GROUP = "GroupID BankAcctID PostErrorLog".split()
 _PAYMENT = """HeadNum GroupID Posted Voided VendorNum BankAcctID PMUID CheckNum CheckDate CurrencyCode DocCheckAmt
     DocPaymentTotal XRefCheckNum PaymentNumber OwnReference Description VoidDate VoidedReason""".split()
 _ALLOCATION = "APTranNo InvoiceNum DocTranAmt DocDiscAmt Voided Posted TranDate".split()
@@ -32,9 +35,9 @@ def _company(database: Database) -> dict[str, Any]:
         "vendors": [_chosen(row, _VENDOR) for row in database["Vendor"].all()],
         "gl_accounts": [_chosen(row, _ACCOUNT) for row in database["GLAccount"].all()],
         "purchase_orders": [_order(database, row) for row in database["POHeader"].all()],
-        "invoice_groups": [_chosen(row, ["GroupID", "ActiveUserID", "PostErrorLog"]) for row in database["APInvGrp"].all()],
+        "invoice_groups": [_chosen(row, _INVOICE_GROUP) for row in database["APInvGrp"].all()],
         "invoices": [_invoice(database, row) for row in database["APInvHed"].all()],
-        "payment_groups": [_chosen(row, ["GroupID", "BankAcctID", "PostErrorLog"]) for row in database["APChkGrp"].all()],
+        "payment_groups": [_chosen(row, _PAYMENT_GROUP) for row in database["APChkGrp"].all()],
         "payments": [_payment(database, row) for row in database["CheckHed"].all()],
     }
 

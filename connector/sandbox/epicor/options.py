@@ -35,8 +35,9 @@ class EpicorOptions:
         for name, value in given.items():
             if name not in known:
                 raise ValueError(f"unknown option {name!r}; known: {', '.join(sorted(known))}")
-            if isinstance(getattr(self, name), set):
-                value = set(value)
-            elif name == "closed_through" and isinstance(value, str):
-                value = date.fromisoformat(value)
-            setattr(self, name, value)
+            setattr(self, name, self._typed(name, value))
+
+    def _typed(self, name: str, value: Any) -> Any:
+        if isinstance(getattr(self, name), set):
+            return set(value)
+        return date.fromisoformat(value) if name == "closed_through" and value else value

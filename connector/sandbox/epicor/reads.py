@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from connector.sandbox.epicor.calls import Body, Call, Handler, full_dataset, method, reply, shown_rows
+from connector.sandbox.epicor.calls import Body, Call, Handler, full_dataset, method, reply
 from connector.sandbox.epicor.catalog import SERVICES, Service
 from connector.sandbox.epicor.errors import bad_query, not_found
 from connector.sandbox.epicor.filters import Filter
@@ -18,8 +18,8 @@ LISTS: dict[str, tuple[str, tuple[str, ...]]] = {
     "Erp.BO.VendorSvc": (
         "VendorList",
         tuple(
-            "Address1 Address2 Address3 City Company Country CurrencyCode GroupCode Inactive Name PayHold PhoneNum State "
-            "SysRowID TaxPayerID VendorID VendorNum ZIP".split()
+            "Address1 Address2 Address3 City Company Country CurrencyCode GroupCode Inactive Name PayHold PhoneNum "
+            "State SysRowID TaxPayerID VendorID VendorNum ZIP".split()
         ),
     ),
     "Erp.BO.APInvoiceSvc": (
@@ -33,7 +33,9 @@ LISTS: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 
 _WORDS = {"=": " eq ", "<>": " ne ", "!=": " ne ", ">=": " ge ", "<=": " le ", ">": " gt ", "<": " lt "}
-_TOKEN = re.compile(r"'(?:[^']|'')*'|<>|!=|>=|<=|=|>|<|\b(?:AND|OR|NOT|TRUE|FALSE)\b|\b[A-Za-z]\w*\.(?=[A-Za-z])", re.I)
+_TOKEN = re.compile(
+    r"'(?:[^']|'')*'|<>|!=|>=|<=|=|>|<|\b(?:AND|OR|NOT|TRUE|FALSE)\b|\b[A-Za-z]\w*\.(?=[A-Za-z])", re.IGNORECASE
+)
 
 
 def document(database: Database, service: str, key: tuple[Any, ...]) -> dict[str, list[Row]]:
@@ -99,7 +101,7 @@ def _where(database: Database, service: Service, table: str, call: Call) -> list
 
 def _filtered(database: Database, table: str, text: str) -> list[Row]:
     """Return the rows a 4GL-like where clause chooses; a trailing ``BY`` is read and key order kept."""
-    clause = re.split(r"\s+BY\s+", text.strip(), flags=re.I)[0].strip()
+    clause = re.split(r"\s+BY\s+", text.strip(), flags=re.IGNORECASE)[0].strip()
     if re.fullmatch(r"1\s*=\s*0", clause):
         return []
     rows = database[table].all()
@@ -136,11 +138,6 @@ def _get_by_vend_id(call: Call) -> Body:
         if row["VendorID"].casefold() == wanted:
             return reply(full_dataset("Erp.BO.VendorSvc", document(call.database, call.service, (row["VendorNum"],))))
     raise not_found()
-
-
-def rows_of(service: str, tables: dict[str, list[Row]]) -> dict[str, list[Row]]:
-    """Return stored rows by table as a dataset shows them."""
-    return {table: shown_rows(service, table, rows) for table, rows in tables.items()}
 
 
 for _service in SERVICES.values():

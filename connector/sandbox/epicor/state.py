@@ -6,7 +6,7 @@ import secrets
 import threading
 from collections import Counter
 from collections.abc import Callable
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from connector.sandbox.epicor.options import EpicorOptions
@@ -17,7 +17,7 @@ from connector.sandbox.seed.writer import FIRST_REVISION, stamp
 
 def utc_now() -> datetime:
     """Return the real time; the default clock."""
-    return datetime.now(timezone.utc)
+    return datetime.now(UTC)
 
 
 class EpicorState:

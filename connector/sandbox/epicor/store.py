@@ -111,6 +111,16 @@ class Database:
         self.next_head = max((row["HeadNum"] for row in company.tables["CheckHed"]), default=3000) + 1
         self.next_file = max(company.files, default=9000) + 1
         self._next_revision = next_revision
+        self._undo: list[Callable[[], None]] = []
+
+    def begin(self) -> None:
+        """Begin a call: from here on writes can be taken back, as each method call is atomic alone."""
+        self._undo.clear()
+
+    def roll_back(self) -> None:
+        """Take back every write since ``begin``, last first."""
+        while self._undo:
+            self._undo.pop()()
 
     def __getitem__(self, table: str) -> Table:
         return self.tables[table]
@@ -123,10 +133,13 @@ class Database:
         row["SysRowID"] = f"{revision * 2654435761 % 4294967296:08x}-5a4d-4c0e-9000-{revision:012x}"
         _mark(row, today=today, user=user)
         self[table].insert(row)
+        self._undo.append(lambda: self[table].remove(row))
         return row
 
     def change(self, table: str, row: Row, changes: Row, *, today: str, user: str) -> Row:
         """Change a stored row in place, as a user's edit would: version and change columns move. Keys stay."""
+        before = dict(row)
+        self._undo.append(lambda: row.update(before))
         row.update(changes)
         row["SysRevID"] = self._next_revision()
         _mark(row, today=today, user=user)
@@ -136,6 +149,7 @@ class Database:
     def remove(self, table: str, row: Row) -> None:
         """Delete a stored row."""
         self[table].remove(row)
+        self._undo.append(lambda: self[table].insert(row))
 
 
 def _mark(row: Row, *, today: str, user: str) -> None:

@@ -30,8 +30,9 @@ _SPECS: dict[str, str] = {
     "POHeader": """PONum:i OpenOrder:b VoidOrder:b VendorNum:i VendorVendorID VendorName OrderDate:d DueDate:d TermsCode
         CurrencyCode Approve:b ApprovalStatus ApprovedDate:d BuyerID PurPoint POType Confirmed:b TotalOrder:n
         DocTotalOrder:n ShipName CommentText EntryPerson ChangedBy ChangeDate:d""",
-    "PODetail": """PONUM:i POLine:i VendorNum:i PartNum LineDesc OrderQty:n PUM XOrderQty:n IUM UnitCost:n DocUnitCost:n
-        ExtCost:n DocExtCost:n OpenLine:b VoidLine:b DueDate:d AdvancePayBal:n CurrencyCode ChangedBy ChangeDate:d""",
+    "PODetail": """PONUM:i POLine:i VendorNum:i PartNum LineDesc OrderQty:n PUM XOrderQty:n IUM UnitCost:n
+        DocUnitCost:n ExtCost:n DocExtCost:n OpenLine:b VoidLine:b DueDate:d AdvancePayBal:n CurrencyCode
+        ChangedBy ChangeDate:d""",
     "PORel": """PONum:i POLine:i PORelNum:i OpenRelease:b VoidRelease:b RelQty:n XRelQty:n ReceivedQty:n ArrivedQty:n
         InvoicedQty:n DueDate:d TranType JobNum Plant WarehouseCode Status""",
     "RcvHead": """VendorNum:i PurPoint PackSlip ReceiptDate:d ArrivedDate:d EntryDate:d Received:b Invoiced:b
@@ -59,19 +60,20 @@ _SPECS: dict[str, str] = {
     "APInvExp": """VendorNum:i InvoiceNum InvoiceLine:i InvExpSeq:i ExpAmt:n DocExpAmt:n ScrExpAmt:n DocScrExpAmt:n
         GLAccount GLAccountDesc ExtGLAccount NonDedTax:b ExpDispGLAcct COACode BookID ExtCompanyID MultiCompany:b
         CurrencyCode Posted:b""",
-    "APInvExpTGLC": """VendorNum:i InvoiceNum InvoiceLine:i InvExpSeq:i GLAccount SegValue1 SegValue2 SegValue3 SegValue4
-        COACode BookID GLAcctContext GLAccountGLAcctDisp GLAccountAccountDesc IsExternalCompany:b RelatedToFile
-        TransAmt:n CurrencyCode UserCanModify:b""",
+    "APInvExpTGLC": """VendorNum:i InvoiceNum InvoiceLine:i InvExpSeq:i GLAccount SegValue1 SegValue2 SegValue3
+        SegValue4 COACode BookID GLAcctContext GLAccountGLAcctDisp GLAccountAccountDesc IsExternalCompany:b
+        RelatedToFile TransAmt:n CurrencyCode UserCanModify:b""",
     "APIHAPInvMsc": """VendorNum:i InvoiceNum InvoiceLine:i MscNum:i MiscCode MiscCodeDescription Description MiscAmt:n
         DocMiscAmt:n ScrMiscAmt:n ScrDocMiscAmt:n CurrencyCode InvExpSeq:i Posted:b""",
     "APIHAPInvExp": """VendorNum:i InvoiceNum InvoiceLine:i InvExpSeq:i ExpAmt:n DocExpAmt:n ScrExpAmt:n DocScrExpAmt:n
         GLAccount CurrencyCode NonDedTax:b Posted:b""",
-    "APInvHedAttch": "VendorNum:i InvoiceNum DrawingSeq:i XFileRefNum:i DrawDesc FileName DocTypeID PDMDocID ForeignSysRowID",
+    "APInvHedAttch": """VendorNum:i InvoiceNum DrawingSeq:i XFileRefNum:i DrawDesc FileName DocTypeID PDMDocID
+        ForeignSysRowID""",
     "PayMethod": "PMUID:i Name Type:i PMSource:i Inactive:b AutoCheckNum:b",
     "BankAcct": "BankAcctID Description BankName CheckingAccount BankRoutingNum IBANCode CurrencyCode Closed:b",
-    "APChkGrp": """GroupID BankAcctID BankAcctIDDescription CheckDate:d CurrencyCode PMUID:i PayMethodName PayMethodType:i
-        ActiveUserID CreatedBy HasDetails:b TotalCheckAmt:n TotalDocCheckAmt:n TotalDiscAmt:n TotalAmountToAP:n
-        PostErrorLog PostInProcess:b LockStatus""",
+    "APChkGrp": """GroupID BankAcctID BankAcctIDDescription CheckDate:d CurrencyCode PMUID:i PayMethodName
+        PayMethodType:i ActiveUserID CreatedBy HasDetails:b TotalCheckAmt:n TotalDocCheckAmt:n TotalDiscAmt:n
+        TotalAmountToAP:n PostErrorLog PostInProcess:b LockStatus""",
     "CheckHed": """HeadNum:i GroupID Posted:b BankAcctID CheckNum:i CheckDate:d CheckAmt:n DocCheckAmt:n PaymentTotal:n
         DocPaymentTotal:n Variance:n DocVariance:n IsEnterTotal:b ManualPrint:b Voided:b VoidDate:d VoidedReason
         VendorNum:i VendorID Name Address1 Address2 Address3 City State ZIP Country CurrencyCode PMUID:i PMUIDName

@@ -29,7 +29,8 @@ TERMS: dict[str, tuple[str, int, int, Decimal]] = {
 
 _NATURALS = (
     ("5010", "Cost of goods, bearings"), ("5020", "Cost of goods, hydraulics"), ("5030", "Freight in"),
-    ("6010", "Office supplies"), ("6020", "Repairs and maintenance"), ("6030", "Utilities"), ("6040", "Temporary labor"),
+    ("6010", "Office supplies"), ("6020", "Repairs and maintenance"), ("6030", "Utilities"),
+    ("6040", "Temporary labor"),
     ("6050", "Safety and training"), ("6060", "Professional fees"), ("6070", "Packaging"), ("6080", "Waste removal"),
     ("6090", "Rent"),
 )  # fmt: skip
