@@ -202,3 +202,33 @@ def invoice(number: str, amount: str = "100.00", **changes: Any) -> dict[str, An
         "Lines": [{"LineNumber": 1, "Amount": gross, "GLAccount": "01-10-5010"}],
         **changes,
     }
+
+
+def straight(pace: float = 0.0, *, stories: dict[int, str] | None = None, awkward: bool = False) -> AvidWorld:
+    """A world without rejections, whose payments go straight unless a test says otherwise."""
+    return AvidWorld(pace=pace, awkward=awkward, stories=stories or {}, reject_percent=0)
+
+
+def ready(avid: AvidWorld, vendors: int = 1) -> AvidWorld:
+    """Make vendors X|1|MAIN and up and one account known."""
+    avid.chart("01-10-5010")
+    avid.vendors(*(f"X|{number}|MAIN" for number in range(1, vendors + 1)))
+    return avid
+
+
+def of_vendor(number: int, name: str, amount: str = "100.00") -> dict[str, Any]:
+    """An invoice of one of those vendors."""
+    external = {"Value": f"X|{number}|{name}|1"}
+    return invoice(name, amount, VendorExternalSystemID=f"X|{number}|MAIN", ExternalId=external)
+
+
+def paid(avid: AvidWorld, **filters: Any) -> list[dict[str, Any]]:
+    """Payments as the wire shows them, all of this month without a filter."""
+    return avid.items("/payments", **(filters or {"lastModifiedFrom": "2026-11-01"}))
+
+
+def one_cleared(avid: AvidWorld) -> int:
+    """Pay one invoice of 100.00 and return the payment's id."""
+    ready(avid).send("invoices", invoice("INV-1"))
+    (row,) = avid.ledger()["payments"]
+    return int(row["PaymentId"])
