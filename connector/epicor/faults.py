@@ -83,14 +83,15 @@ FAULTS: tuple[Fault, ...] = (
     Fault("duplicate", Rejected, text=r"duplicate|already exists"),
     Fault("row_changed", Retry, _at(409)),
     # What only a person can change.
-    Fault("period_closed", Held, text=r"period.{0,60}closed|closed.{0,60}period|no (open )?fiscal period",
+    Fault("period_closed", Held, text=r"period.{0,60}closed|closed.{0,60}period|\b(no|not in an) open fiscal period",
           hint="Open the fiscal period in Epicor, or choose another apply date for this tenant."),
     Fault("gl_account_refused", Rejected, text=r"account.{0,80}(inactive|not active|invalid|not valid|not found"
           r"|does not exist|not effective)|(inactive|invalid|unknown).{0,30}(gl )?account",
           hint="Make the GL account active in Epicor, or map the AvidXchange code to another one."),
     Fault("over_allocated", Rejected, text=r"(exceed|greater than|more than|over).{0,80}balance",
           hint="The payment takes more off the invoice than is open. Look for another payment or credit on it."),
-    Fault("vendor_refused", Rejected, text=r"(vendor|supplier).{0,60}(inactive|not found|invalid|does not exist)"),
+    Fault("vendor_refused", Rejected,
+          text=r"(vendor|supplier).{0,60}(inactive|not found|invalid|not valid|does not exist)"),
     Fault("variance", Held, text=r"variance"),
     # Our question was wrong, so every record would fail.
     Fault("column_missing", Misconfigured, text=r"could not find a property named",
@@ -110,6 +111,11 @@ FAULTS: tuple[Fault, ...] = (
     Fault("too_large", Rejected, _at(413)),
     Fault("server_error", Retry, frozenset({408, 425, *range(500, 600)})),
 )  # fmt: skip
+
+
+def meaning(text: str) -> Fault | None:
+    """Return the row that a message inside a successful answer stands for (``opMessage``, a group's error log)."""
+    return next((fault for fault in FAULTS if fault.text and fault.fits(400, "", text)), None)
 
 
 def classify(answer: Answer, operation: str, redactor: Redactor) -> ConnectorError | None:
