@@ -119,8 +119,16 @@ def _locked_head(tenant: Tenant) -> AuditHead:
         AuditHead.objects.bulk_create([_new_head(tenant)], ignore_conflicts=True)
         head = heads.get(tenant=tenant)
     if not signed_by_us(tenant.pk, head.sequence, head.hash, head.signature):
-        head.signature = UNSIGNED
+        _distrust(head)
     return head
+
+
+def _distrust(head: AuditHead) -> None:
+    """Mark a head that is not ours, and go on after the last row, wherever the head was moved to."""
+    head.signature = UNSIGNED
+    last = AuditEvent.objects.filter(tenant_id=head.tenant_id).order_by("-sequence").first()
+    if last is not None and last.sequence >= head.sequence:
+        head.sequence, head.hash = last.sequence, last.hash
 
 
 def _new_head(tenant: Tenant) -> AuditHead:

@@ -61,8 +61,10 @@ def _rotate_rows(model: type[Connection | SharedToken], keys: list[int], done: R
             if isinstance(row, Connection):
                 per_tenant[row.tenant_id] = per_tenant.get(row.tenant_id, 0) + count
     model._default_manager.bulk_update(changed, names)
+    if not issubclass(model, Connection):
+        return
     for tenant in Tenant.objects.filter(pk__in=per_tenant).order_by("pk"):
-        subject = (model._meta.model_name or "", tenant.slug)
+        subject = (f"{model.system}_connection", tenant.slug)
         audit.record(tenant, "key.rotated", actor=actor, subject=subject, after={"count": per_tenant[tenant.pk]})
 
 
