@@ -17,7 +17,7 @@ from django.db.models.functions import Now
 from connector.stages import Stage
 from connector.transport.errors import ConnectorError, Misconfigured
 from connector.transport.redact import redact_text
-from syncjobs.engine import locks, problems
+from syncjobs.engine import locks, problems, schedule
 from syncjobs.engine.context import LEASE, Clock, LeaseLost, StageContext
 from syncjobs.models import StageRun, StageSchedule
 from syncjobs.models.runs import COUNTS
@@ -78,9 +78,10 @@ def run_stage(
     except KeyboardInterrupt:
         _end(ctx, RunStatus.CANCELLED, code="cancelled", error="Stopped from the keyboard.")
         raise
-    except Exception as bug:
+    except Exception as bug:  # noqa: BLE001  (a bug ends in the run's row, in full, and never in a worker's crash)
         detail = redact_text(traceback.format_exc())
-        log.error("stage.errored", extra={"stage": stage, "tenant": tenant.slug, "run": run.pk, "detail": detail})
+        facts = {"stage": stage, "tenant": tenant.slug, "run": run.pk, "detail": detail}
+        log.error("stage.errored", extra=facts)  # noqa: TRY400  (the traceback goes out redacted, not as it is)
         words = f"A fault in the connector itself: {type(bug).__name__}."
         _end(ctx, RunStatus.ERRORED, code="errored", error=words, detail=detail)
     finally:
@@ -174,7 +175,8 @@ def _end(ctx: StageContext, status: RunStatus, *, code: str = "", error: str = "
         )
         if ended and status in (RunStatus.DONE, RunStatus.DONE_WITH_PROBLEMS):
             problems.resolve_run(ctx)
-            StageSchedule.objects.filter(tenant=ctx.tenant, stage=ctx.stage).update(paused_reason="", paused_at=None)
+            ctx.run.refresh_from_db()
+            schedule.ended_well(ctx.run)
         if ended:
             after = {"status": str(status), "counts": values}
             audit.record(

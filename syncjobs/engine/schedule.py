@@ -1,29 +1,36 @@
 """When a tenant's stage is due, and who takes it.
 
 ``next_due`` in the database is the queue; beat and Celery only ring. A due row is taken by moving its ``next_due``
-on in one conditional UPDATE, so that two ticks never start the same run.
+on in one conditional UPDATE, so that two ticks never start the same run; a row without a ``next_due`` is due at once.
+A sweep is put off by an hour when it is taken and by its whole period only when it has ended well (``loop``), so that
+a bell that got lost does not cost a week.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule
 
-from connector.stages import Stage
-from syncjobs.models import StageSchedule
+from connector.stages import NEEDS, Stage
+from syncjobs.models import StageRun, StageSchedule
+from syncjobs.states import RUN_LIVE, RUN_OK
 from tenants import audit
 from tenants.audit import Actor
 from tenants.models import Tenant, TenantStatus
 
 DEFAULT_MINUTES = 15
+#: How the reason of a pause begins that a person ordered. Only a person ends it; one that a stage took upon itself ends
+#: with its next good run.
+BY_PERSON = "Paused by "
+SWEEP_AGAIN = timedelta(hours=1)
 
 
 def next_time(schedule: StageSchedule, after: datetime) -> datetime:
@@ -32,9 +39,10 @@ def next_time(schedule: StageSchedule, after: datetime) -> datetime:
         crontab = schedule.crontab
         expression = crontab.schedule
         expression.nowfun = lambda: after.astimezone(ZoneInfo(str(crontab.timezone)))
-        return after + expression.remaining_estimate(after)
+        rest: timedelta = expression.remaining_estimate(after)
+        return after + rest
     interval = schedule.interval
-    period = interval.schedule.run_every if interval is not None else timedelta(minutes=DEFAULT_MINUTES)
+    period: timedelta = interval.schedule.run_every if interval is not None else timedelta(minutes=DEFAULT_MINUTES)
     return after + period
 
 
@@ -49,34 +57,85 @@ def next_times(schedule: StageSchedule, count: int, *, after: datetime | None = 
 
 
 def take_due(stage: Stage) -> Iterator[Tenant]:
-    """Yield the live tenants whose ``stage`` is due, each after its schedule was moved on."""
-    due = StageSchedule.objects.filter(
-        Q(next_due__isnull=True) | Q(next_due__lte=Now()),
-        stage=stage,
-        enabled=True,
-        paused_reason="",
-        tenant__status=TenantStatus.LIVE,
-    ).select_related("tenant", "interval", "crontab")
+    """Yield the live tenants whose ``stage`` is due, each after its schedule was moved on.
+
+    A stage that is running stays due until it has ended, and one that needs another waits until that has run once.
+    """
+    at_work = StageRun.objects.filter(tenant=OuterRef("tenant"), stage=stage, status__in=RUN_LIVE)
+    due = _scheduled(stage=stage).filter(_due()).exclude(Exists(at_work)).select_related("interval", "crontab")
     for schedule in due.order_by("next_due", "pk"):
-        taken = StageSchedule.objects.filter(pk=schedule.pk, next_due=schedule.next_due).update(
-            next_due=next_time(schedule, timezone.now())
-        )
-        if taken:
+        if not _waits(schedule.tenant, stage) and _take(schedule):
             yield schedule.tenant
+
+
+def take(tenant: Tenant, stage: Stage) -> bool:
+    """Take one tenant's stage if it is due; False when it is not, or when somebody else has just taken it."""
+    schedule = _scheduled(tenant=tenant, stage=stage).filter(_due()).select_related("interval", "crontab").first()
+    return schedule is not None and _take(schedule)
 
 
 def take_sweeps() -> Iterator[tuple[Tenant, Stage]]:
     """Yield what is due for a full read, which catches what polls by change date or SysRevID have missed."""
-    due = StageSchedule.objects.filter(
-        Q(next_sweep__isnull=True) | Q(next_sweep__lte=Now()),
-        enabled=True,
-        paused_reason="",
-        tenant__status=TenantStatus.LIVE,
-    ).select_related("tenant")
-    for schedule in due.order_by("pk"):
-        later = timezone.now() + timedelta(days=schedule.tenant.typed_options.full_reconcile_every_days)
-        if StageSchedule.objects.filter(pk=schedule.pk, next_sweep=schedule.next_sweep).update(next_sweep=later):
+    for schedule in _scheduled().filter(Q(next_sweep__isnull=True) | Q(next_sweep__lte=Now())).order_by("pk"):
+        again = timezone.now() + SWEEP_AGAIN
+        if StageSchedule.objects.filter(pk=schedule.pk, next_sweep=schedule.next_sweep).update(next_sweep=again):
             yield schedule.tenant, Stage(schedule.stage)
+
+
+def make_due(tenant: Tenant, stages: Iterable[Stage]) -> None:
+    """Let stages run at the next tick, whatever their cadence: there is something new for them."""
+    StageSchedule.objects.filter(tenant=tenant, stage__in=list(stages)).update(next_due=None)
+
+
+def ended_well(run: StageRun) -> None:
+    """Draw the schedule's consequences of a good run: its own pause is over, a sweep is done, what needs it may go on.
+
+    Call it in the transaction that ends the run.
+    """
+    own = StageSchedule.objects.filter(tenant=run.tenant, stage=run.stage)
+    own.exclude(paused_reason__startswith=BY_PERSON).update(paused_reason="", paused_at=None)
+    if run.dry_run:
+        return
+    if run.full_read:
+        days = run.tenant.typed_options.full_reconcile_every_days
+        own.update(next_sweep=timezone.now() + timedelta(days=days))
+    if run.created or run.updated:
+        make_due(run.tenant, (stage for stage in Stage if Stage(run.stage) in NEEDS[stage]))
+
+
+def may_run(tenant: Tenant, stage: Stage) -> bool:
+    """Whether the schedule may run a stage now: the tenant live, the stage switched on and not paused."""
+    return _scheduled(tenant=tenant, stage=stage).exists()
+
+
+def switched_on(tenant: Tenant) -> list[Stage]:
+    """Return the stages that a person who names none means: all but those switched off or paused by a person."""
+    out = StageSchedule.objects.filter(tenant=tenant).filter(Q(enabled=False) | Q(paused_reason__startswith=BY_PERSON))
+    left_out = set(out.values_list("stage", flat=True))
+    return [stage for stage in Stage if stage not in left_out]
+
+
+def _scheduled(**conditions: Any) -> QuerySet[StageSchedule]:
+    """Schedules that run: their tenant live, switched on and not paused."""
+    return StageSchedule.objects.filter(
+        enabled=True, paused_reason="", tenant__status=TenantStatus.LIVE, **conditions
+    ).select_related("tenant")
+
+
+def _due() -> Q:
+    return Q(next_due__isnull=True) | Q(next_due__lte=Now())
+
+
+def _take(schedule: StageSchedule) -> bool:
+    still = StageSchedule.objects.filter(pk=schedule.pk, next_due=schedule.next_due)
+    return still.update(next_due=next_time(schedule, timezone.now())) == 1
+
+
+def _waits(tenant: Tenant, stage: Stage) -> bool:
+    """Whether a stage that ``stage`` needs is scheduled and has never run well."""
+    needed = _scheduled(tenant=tenant, stage__in=NEEDS[stage])
+    good = StageRun.objects.filter(tenant=tenant, stage=OuterRef("stage"), status__in=RUN_OK, dry_run=False)
+    return needed.exclude(Exists(good)).exists()
 
 
 def faults(stages: Any) -> list[str]:
@@ -89,7 +148,7 @@ def faults(stages: Any) -> list[str]:
             lines.append(f"stages.{name}: unknown stage; known: {', '.join(Stage)}")
             continue
         if not isinstance(wanted, Mapping):
-            lines.append(f"stages.{name}: must be an object such as {{\"enabled\": true, \"every_minutes\": 15}}")
+            lines.append(f'stages.{name}: must be an object such as {{"enabled": true, "every_minutes": 15}}')
             continue
         lines += [f"stages.{name}.{key}: unknown key" for key in wanted if key not in ("enabled", "every_minutes")]
         if not isinstance(wanted.get("enabled", True), bool):
@@ -116,6 +175,9 @@ def apply(tenant: Tenant, stages: Mapping[str, Any], *, actor: Actor) -> None:
             before = _plain(schedule) if known else None
             if "enabled" in wanted:
                 schedule.enabled = wanted["enabled"]
+            if known is None:
+                # Its first runs read everything anyway.
+                schedule.next_sweep = timezone.now() + timedelta(days=tenant.typed_options.full_reconcile_every_days)
             if "every_minutes" in wanted or known is None:
                 schedule.interval = _interval(wanted.get("every_minutes", DEFAULT_MINUTES))
                 schedule.crontab = None
@@ -136,7 +198,7 @@ def pause(tenant: Tenant, stage: Stage, *, actor: Actor, reason: str) -> None:
     """Stop a stage's schedule until somebody resumes it."""
     with transaction.atomic():
         StageSchedule.objects.filter(tenant=tenant, stage=stage).update(
-            paused_reason=f"Paused by {actor.name}: {reason}"[:500], paused_at=Now()
+            paused_reason=f"{BY_PERSON}{actor.name}: {reason}"[:500], paused_at=Now()
         )
         audit.record(tenant, "schedule.paused", actor=actor, subject=("stage", str(stage)), reason=reason)
 
@@ -144,15 +206,14 @@ def pause(tenant: Tenant, stage: Stage, *, actor: Actor, reason: str) -> None:
 def resume(tenant: Tenant, stage: Stage, *, actor: Actor) -> None:
     """Let a stage's schedule go on, from now."""
     with transaction.atomic():
-        StageSchedule.objects.filter(tenant=tenant, stage=stage).update(
-            paused_reason="", paused_at=None, next_due=None
-        )
+        StageSchedule.objects.filter(tenant=tenant, stage=stage).update(paused_reason="", paused_at=None, next_due=None)
         audit.record(tenant, "schedule.resumed", actor=actor, subject=("stage", str(stage)))
 
 
 def _interval(minutes: int) -> IntervalSchedule:
-    interval, _ = IntervalSchedule.objects.get_or_create(every=minutes, period=IntervalSchedule.MINUTES)
-    return interval
+    # Not get_or_create: the table allows doubles, and a person may have made one.
+    known = IntervalSchedule.objects.filter(every=minutes, period=IntervalSchedule.MINUTES).order_by("pk").first()
+    return known or IntervalSchedule.objects.create(every=minutes, period=IntervalSchedule.MINUTES)
 
 
 def _plain(schedule: StageSchedule) -> dict[str, Any]:

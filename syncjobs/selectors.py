@@ -1,0 +1,295 @@
+"""Reads for dashboards, commands and tasks: freshness, queues, what runs now, money in flight, what is unfinished.
+
+Nothing here changes a row. Every list is limited to the tenants that are handed in, and every count of a queue stops
+at ``CAP``: a person needs "more than 1,000", not a scan of a million rows (ux.md, bars).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import Count, Min, Q, QuerySet, Sum
+from django.utils import timezone
+
+from connector.stages import Stage
+from syncjobs.engine import schedule
+from syncjobs.models import (
+    Batch,
+    GLAccountMapping,
+    InvoiceImage,
+    InvoiceLink,
+    Payment,
+    Posting,
+    Problem,
+    StageRun,
+    StageSchedule,
+    VendorMapping,
+)
+from syncjobs.states import (
+    BATCH_LIVE,
+    INVOICE_THERE,
+    POSTING_LIVE,
+    RUN_OK,
+    BatchStatus,
+    ImageState,
+    InvoiceState,
+    MappingState,
+    PaymentState,
+    ProblemState,
+    RunStatus,
+)
+from tenants.models import Tenant, TenantStatus
+
+Tenants = Collection[Tenant] | QuerySet[Tenant]
+
+#: Counts stop here.
+CAP = 1_000
+#: Invoices that AvidXchange, or an approver there, did not want.
+REJECTED = (InvoiceState.REJECTED, InvoiceState.REFUSED)
+#: A stage is late when it should have succeeded this long ago and has not.
+GRACE = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Capped:
+    """A count that stops at ``CAP``; ``more`` says that there are more."""
+
+    number: int
+    more: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.number:,}{'+' if self.more else ''}"
+
+
+def capped(rows: QuerySet[Any]) -> Capped:
+    """Count rows, but no further than ``CAP``."""
+    number = rows.order_by()[: CAP + 1].count()
+    return Capped(min(number, CAP), number > CAP)
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """Work that waits: how much of it, and the money at stake by currency (of the first ``CAP`` rows)."""
+
+    name: str
+    count: Capped
+    amounts: Mapping[str, Decimal] = field(default_factory=dict)
+
+
+def queues(tenants: Tenants) -> list[Queue]:
+    """Return finance's queues in the order of ux.md: needs mapping, held, rejected, differences."""
+    open_ones = Problem.objects.filter(tenant__in=tenants, state=ProblemState.OPEN)
+    rejected = InvoiceLink.objects.filter(tenant__in=tenants, state__in=REJECTED)
+    # A rejected invoice has a problem too; it is one piece of work and stands in one queue.
+    held = open_ones.exclude(subject_kind="invoice", subject_id__in=rejected.values("pk"))
+    held = held.exclude(subject_kind__in=("stage", "difference"))
+    differences = open_ones.filter(subject_kind="difference")
+    vendors, accounts = (
+        capped(
+            model.objects.filter(tenant__in=tenants, state=MappingState.PROPOSED, active=True)
+            .exclude(desired_hash="")
+            .exclude(proposal="")
+        )
+        for model in (VendorMapping, GLAccountMapping)
+    )
+    both = vendors.number + accounts.number
+    return [
+        Queue("needs_mapping", Capped(min(both, CAP), vendors.more or accounts.more or both > CAP)),
+        Queue("held", capped(held), _stakes(held, "amount")),
+        Queue("rejected", capped(rejected), _stakes(rejected, "gross_amount")),
+        Queue("differences", capped(differences), _stakes(differences, "amount")),
+    ]
+
+
+def _stakes(rows: QuerySet[Any], column: str) -> dict[str, Decimal]:
+    totals: dict[str, Decimal] = defaultdict(Decimal)
+    for currency, amount in rows.order_by("-pk").values_list("currency", column)[:CAP]:
+        if amount is not None:
+            totals[currency] += amount
+    return dict(totals)
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemGroup:
+    """Open problems of one cause; ``example`` is the newest one's words."""
+
+    code: str
+    turn: str
+    count: int
+    amounts: Mapping[str, Decimal]
+    example: str
+    hint: str
+
+
+def open_problems(tenant: Tenant) -> list[ProblemGroup]:
+    """Return a tenant's open problems by cause, the most frequent first. Two queries."""
+    rows = (
+        Problem.objects.filter(tenant=tenant, state=ProblemState.OPEN)
+        .values("code", "turn", "currency")
+        .annotate(number=Count("pk"), money=Sum("amount"), first=Min("pk"))
+        .order_by()
+    )
+    grouped: dict[tuple[str, str], list[Any]] = defaultdict(list)
+    for row in rows:
+        grouped[row["code"], row["turn"]].append(row)
+    examples = Problem.objects.in_bulk([min(one["first"] for one in ones) for ones in grouped.values()])
+    groups = []
+    for (code, turn), ones in grouped.items():
+        example = examples[min(one["first"] for one in ones)]
+        amounts = {one["currency"]: one["money"] for one in ones if one["money"] is not None}
+        count = sum(one["number"] for one in ones)
+        groups.append(ProblemGroup(code, turn, count, amounts, example.message, example.hint))
+    return sorted(groups, key=lambda group: (-group.count, group.code))
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """How fresh one stage of one tenant is. ``late`` is only ever true of a stage whose schedule runs."""
+
+    schedule: StageSchedule
+    latest: StageRun | None
+    succeeded_at: datetime | None
+    late: bool
+
+
+def freshness(tenants: Tenants, *, now: datetime | None = None) -> list[Freshness]:
+    """Return one entry a tenant and stage, tenants by slug and stages in the order of a cycle. Three queries."""
+    moment = now or timezone.now()
+    order = {str(stage): place for place, stage in enumerate(Stage)}
+    rows = StageSchedule.objects.filter(tenant__in=tenants).select_related("tenant", "interval", "crontab")
+    runs = StageRun.objects.filter(tenant__in=tenants, dry_run=False)
+    latest = _newest(runs)
+    good = _newest(runs.filter(status__in=RUN_OK))
+    found = []
+    for row in sorted(rows, key=lambda one: (one.tenant.slug, order[one.stage])):
+        key = (row.tenant_id, row.stage)
+        succeeded = good[key].ended_at if key in good else None
+        found.append(Freshness(row, latest.get(key), succeeded, _is_late(row, succeeded, moment)))
+    return found
+
+
+def _newest(runs: QuerySet[StageRun]) -> dict[tuple[int, str], StageRun]:
+    newest = runs.order_by("tenant_id", "stage", "-id").distinct("tenant_id", "stage").defer("error_detail")
+    return {(run.tenant_id, run.stage): run for run in newest}
+
+
+def _is_late(row: StageSchedule, succeeded: datetime | None, now: datetime) -> bool:
+    if not row.enabled or row.paused_reason or row.tenant.status != TenantStatus.LIVE:
+        return False
+    return schedule.next_time(row, succeeded or row.created_at) + GRACE < now
+
+
+def running(tenants: Tenants) -> QuerySet[StageRun]:
+    """Return what runs now, the longest first."""
+    rows = StageRun.objects.filter(tenant__in=tenants, status=RunStatus.RUNNING)
+    return rows.select_related("tenant").order_by("started_at")
+
+
+def last_failures(tenants: Tenants, *, most: int = 10) -> list[StageRun]:
+    """Return the newest runs that failed and have not been followed by a good one of the same stage. Two queries."""
+    good = _newest(StageRun.objects.filter(tenant__in=tenants, status__in=RUN_OK, dry_run=False))
+    bad = _newest(
+        StageRun.objects.filter(tenant__in=tenants, status__in=(RunStatus.FAILED, RunStatus.ERRORED, RunStatus.LOST))
+    )
+    unmended = [run for key, run in bad.items() if key not in good or good[key].pk < run.pk]
+    return sorted(unmended, key=lambda run: -run.pk)[:most]
+
+
+@dataclass(frozen=True, slots=True)
+class InFlight:
+    """Money on its way, by currency: at AvidXchange for approval, approved and not yet paid, paid and not settled,
+    settled and not yet recorded in Epicor."""
+
+    in_approval: Mapping[str, Decimal]
+    to_be_paid: Mapping[str, Decimal]
+    being_paid: Mapping[str, Decimal]
+    to_be_recorded: Mapping[str, Decimal]
+
+
+def money_in_flight(tenants: Tenants) -> InFlight:
+    """Return the money in flight. Sums are exact: they run over what is open, which indexes keep small."""
+    invoices = InvoiceLink.objects.filter(tenant__in=tenants)
+    payments = Payment.objects.filter(tenant__in=tenants)
+    return InFlight(
+        in_approval=_sums(invoices.filter(state=InvoiceState.SUBMITTED), "gross_amount"),
+        to_be_paid=_sums(invoices.filter(state=InvoiceState.APPROVED), "gross_amount"),
+        being_paid=_sums(payments.filter(final=False, state=PaymentState.SEEN), "amount"),
+        to_be_recorded=_sums(payments.filter(state__in=(PaymentState.READY, PaymentState.HELD)), "amount"),
+    )
+
+
+def _sums(rows: QuerySet[Any], column: str) -> dict[str, Decimal]:
+    totals = rows.order_by().values_list("currency").annotate(money=Sum(column))
+    return {currency: money for currency, money in totals if money is not None}
+
+
+def due_polls() -> list[tuple[int, Stage]]:
+    """Return (tenant id, stage) of live tenants whose submitted batches may be asked about again."""
+    due = Batch.objects.filter(
+        state__in=(BatchStatus.SUBMITTED, BatchStatus.UNCERTAIN),
+        next_poll_at__lte=timezone.now(),
+        tenant__status=TenantStatus.LIVE,
+    )
+    pairs = due.order_by("tenant_id", "stage").values_list("tenant_id", "stage").distinct()
+    return [(tenant_id, Stage(stage)) for tenant_id, stage in pairs]
+
+
+def next_poll_in(tenant_id: int, *, now: datetime | None = None) -> timedelta | None:
+    """Return how long until the tenant's next batch may be asked about; None when none waits."""
+    waiting = Batch.objects.filter(tenant_id=tenant_id, state__in=(BatchStatus.SUBMITTED, BatchStatus.UNCERTAIN))
+    first = waiting.aggregate(first=Min("next_poll_at"))["first"]
+    return None if first is None else max(first - (now or timezone.now()), timedelta(0))
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """What of a tenant's cycle is still under way.
+
+    ``stages`` have work of their own to go on with; ``certain`` says that something must still happen, as opposed to
+    approved invoices that AvidXchange may or may not pay soon.
+    """
+
+    stages: frozenset[Stage]
+    certain: bool
+    words: str
+
+    def __bool__(self) -> bool:
+        return self.certain or bool(self.words)
+
+
+def unfinished(tenant: Tenant) -> Unfinished:
+    """Return what is still under way for a tenant: batches without verdicts, captured batches not acknowledged,
+    documents half written, images not sent, approvals and payments still to come."""
+    batches = Batch.objects.filter(tenant=tenant)
+    sent = list(batches.filter(state__in=BATCH_LIVE).values_list("stage", flat=True))
+    captured = _count(batches, state__in=(BatchStatus.READING, BatchStatus.STORED))
+    documents = list(Posting.objects.filter(tenant=tenant, state__in=POSTING_LIVE).values_list("stage", flat=True))
+    images = _count(
+        InvoiceImage.objects.filter(tenant=tenant, invoice__state__in=INVOICE_THERE),
+        state__in=(ImageState.PENDING, ImageState.UNCERTAIN),
+    )
+    payments = Payment.objects.filter(tenant=tenant).filter(Q(final=False) | Q(state=PaymentState.READY)).count()
+    invoices = InvoiceLink.objects.filter(tenant=tenant, direction=InvoiceLink.OUT)
+    approvals = _count(invoices, state=InvoiceState.SUBMITTED)
+    unpaid = _count(invoices, state=InvoiceState.APPROVED)
+    certain = {
+        "batches without verdicts": len(sent),
+        "captured batches": captured,
+        "documents half written": len(documents),
+        "images": images,
+        "approvals": approvals,
+        "payments": payments,
+    }
+    told = {name: number for name, number in {**certain, "approved invoices": unpaid}.items() if number}
+    stages = {Stage(name) for name in (*sent, *documents)} | ({Stage.INVOICES_OUT} if images else set())
+    words = ", ".join(f"{number:,} {name}" for name, number in told.items())
+    return Unfinished(frozenset(stages), any(certain.values()), words)
+
+
+def _count(rows: QuerySet[Any], **conditions: object) -> int:
+    return rows.filter(**conditions).count()
