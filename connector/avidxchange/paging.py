@@ -38,6 +38,7 @@ class Walk:
         self._asked: set[urls.Place] = set()
         self._pages: set[bytes] = set()
         self._rows: set[bytes] = set()
+        self._last: list[bytes] = []
 
     def rows(self) -> Iterator[list[Any]]:
         """Yield pages of rows; the last one may be empty. Raises what ``fetch`` raises, ``Retry`` (codes
@@ -46,10 +47,10 @@ class Walk:
         for number in range(1, MAX_PAGES + 1):
             self._asked.add(urls.place(self._url))
             reply, marks = self._page()
-            if self._seen(marks) and promised:
+            if promised and self._seen(marks):
                 # A proxy may have served the page before once more; asked again, it may have woken up.
                 reply, marks = self._page()
-            if not reply.rows or self._seen(marks):
+            if not reply.rows or (self._seen(marks) and self._stuck(marks, promised=promised)):
                 self._check_end(reply, promised=promised and bool(reply.rows))
                 return
             yield self._fresh(reply.rows, marks)
@@ -74,9 +75,18 @@ class Walk:
     def _seen(self, marks: list[bytes]) -> bool:
         return bool(marks) and _page_mark(marks) in self._pages
 
+    def _stuck(self, marks: list[bytes], *, promised: bool) -> bool:
+        """Return whether a page that came before means the end.
+
+        Where nothing says how long the list is, rows added in front may have pushed a page to where we look now; only
+        a page that comes three times in a row is a server that ignores the page number.
+        """
+        return promised or self._last == [_page_mark(marks)] * 2
+
     def _fresh(self, rows: list[Any], marks: list[bytes]) -> list[Any]:
         """Return the rows that no page has had, and remember all of them."""
         self._pages.add(_page_mark(marks))
+        self._last = [*self._last[-1:], _page_mark(marks)]
         fresh = []
         for row, mark in zip(rows, marks, strict=True):
             self._rows.add(mark)
