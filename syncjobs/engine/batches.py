@@ -104,9 +104,7 @@ def send(ctx: StageContext, outbox: Outbox, batch: Batch) -> None:
         record(ctx, outbox, batch, items, answer)
 
 
-def _submit(
-    ctx: StageContext, outbox: Outbox, batch: Batch, payloads: Sequence[tuple[str, bytes]]
-) -> BatchAnswer:
+def _submit(ctx: StageContext, outbox: Outbox, batch: Batch, payloads: Sequence[tuple[str, bytes]]) -> BatchAnswer:
     """Submit, waiting through short wishes to slow down: a ``Retry`` says that nothing was carried out."""
     for last_try in (False, False, True):
         try:
@@ -119,9 +117,7 @@ def _submit(
     raise AssertionError("unreachable: the last try either returns or raises")
 
 
-def record(
-    ctx: StageContext, outbox: Outbox, batch: Batch, items: Sequence[BatchItem], answer: BatchAnswer
-) -> None:
+def record(ctx: StageContext, outbox: Outbox, batch: Batch, items: Sequence[BatchItem], answer: BatchAnswer) -> None:
     """Store one verdict an item and the batch's state, in one transaction of their own."""
     verdicts = {verdict.external_id: verdict for verdict in answer.verdicts if verdict.successful is not None}
     with ctx.commit():
@@ -164,7 +160,7 @@ def resolve(ctx: StageContext, outbox: Outbox, batch: Batch) -> None:
         if absent and sure:
             _drop(ctx, outbox, absent)
         done = not absent or sure
-        facts = {"look_ups": looked, "next_poll_at": None if done else Now() + timedelta(minutes=5)}
+        facts: dict[str, Any] = {"look_ups": looked, "next_poll_at": None if done else Now() + timedelta(minutes=5)}
         if done:
             facts |= {"settled_at": Now(), "message": "" if decided else "It never arrived; its items are due again."}
         _move(batch, BatchStatus.SETTLED if done else BatchStatus.UNCERTAIN, **facts)
@@ -223,7 +219,7 @@ def _item(ctx: StageContext, outbox: Outbox, row: Any) -> BatchItem:
         subject_key=outbox.key(row),
         payload=outbox.text(row),
         payload_hash=getattr(row, outbox.column("desired_hash")),
-        creates=not getattr(row, outbox.column("sent_hash")),
+        creates=not getattr(row, outbox.column("sent_hash")) and not getattr(row, "avid_id", ""),
     )
 
 
@@ -260,9 +256,7 @@ def _decide(
 
 
 def _mark_subjects(ctx: StageContext, outbox: Outbox, decided: Sequence[BatchItem]) -> None:
-    rows = outbox.model._default_manager.filter(  # type: ignore[attr-defined]
-        tenant=ctx.tenant, pk__in=[item.subject_id for item in decided]
-    )
+    rows = outbox.model._default_manager.filter(tenant=ctx.tenant, pk__in=[item.subject_id for item in decided])
     by_pk = {row.pk: row for row in rows}
     for item in decided:
         row = by_pk[item.subject_id]
@@ -277,7 +271,7 @@ def _mark_subjects(ctx: StageContext, outbox: Outbox, decided: Sequence[BatchIte
     names = [outbox.column("sent_hash"), outbox.column("refused_hash"), "sent_at", "seen_run", "outcome"]
     if any(field.name == "avid_id" for field in outbox.model._meta.concrete_fields):
         names.append("avid_id")
-    outbox.model._default_manager.bulk_update(by_pk.values(), names)  # type: ignore[attr-defined]
+    outbox.model._default_manager.bulk_update(by_pk.values(), names)
 
 
 def _drop(ctx: StageContext, outbox: Outbox, absent: Sequence[BatchItem]) -> None:
@@ -291,9 +285,7 @@ def _drop(ctx: StageContext, outbox: Outbox, absent: Sequence[BatchItem]) -> Non
     outbox.decided(ctx, absent)
 
 
-def _refuse_all(
-    ctx: StageContext, outbox: Outbox, batch: Batch, items: Sequence[BatchItem], refusal: Rejected
-) -> None:
+def _refuse_all(ctx: StageContext, outbox: Outbox, batch: Batch, items: Sequence[BatchItem], refusal: Rejected) -> None:
     verdicts = {
         item.external_id: Verdict(
             external_id=item.external_id, successful=False, code=refusal.code, message=refusal.message

@@ -34,7 +34,7 @@ def merge(
     given = {meta.get_field(name) for name in rows[0]}
     filled = [f for f in meta.concrete_fields if not f.primary_key and f.column not in ("created_at", "updated_at")]
     table = sql.Identifier(meta.db_table)
-    columns = [sql.Identifier(f.column) for f in filled]
+    columns = [sql.Identifier(str(f.column)) for f in filled]
     with connection.cursor() as cursor:
         cursor.execute("DROP TABLE IF EXISTS pg_temp.arriving")
         create = sql.SQL("CREATE TEMP TABLE arriving ON COMMIT DROP AS SELECT {} FROM {} WITH NO DATA")
@@ -53,17 +53,17 @@ def _merge_statement(
     column = {f.attname: f.column for f in filled} | {f.name: f.column for f in filled}
     keys = [column[name] for name in key]
     updated = [f.column for f in filled if f in given and f.column not in keys]
-    differs = [
+    differs: list[sql.Composable] = [
         sql.SQL("old.{c} IS DISTINCT FROM EXCLUDED.{c}").format(c=sql.Identifier(column[name])) for name in changed
     ]
     if or_when:
         differs.append(sql.SQL("(" + or_when.replace("new.", "EXCLUDED.") + ")"))
     now = [sql.SQL("now()"), sql.SQL("now()")] if _stamped(meta) else []
     stamps = [sql.Identifier("created_at"), sql.Identifier("updated_at")] if _stamped(meta) else []
-    sets = [sql.SQL("{c} = EXCLUDED.{c}").format(c=sql.Identifier(name)) for name in updated]
+    sets: list[sql.Composable] = [sql.SQL("{c} = EXCLUDED.{c}").format(c=sql.Identifier(name)) for name in updated]
     if _stamped(meta):
         sets.append(sql.SQL("updated_at = now()"))
-    columns = [sql.Identifier(f.column) for f in filled]
+    columns = [sql.Identifier(str(f.column)) for f in filled]
     return sql.SQL(
         "INSERT INTO {table} AS old ({into}) SELECT {select} FROM arriving"
         " ON CONFLICT ({keys}) DO UPDATE SET {sets} WHERE {differs}"

@@ -14,7 +14,8 @@ from typing import Any
 from django.db.models import Count, F, Q, QuerySet
 
 from connector.avidxchange.client import BatchKind
-from connector.avidxchange.records import Verdict
+from connector.avidxchange.records import Item, Verdict, content_hash, encode
+from connector.translate.codebook import Hold
 from syncjobs.engine.context import StageContext
 from syncjobs.models import BatchItem
 from syncjobs.models.base import Outgoing
@@ -64,7 +65,7 @@ class Outbox:
         in_flight = BatchItem.objects.filter(
             tenant=ctx.tenant, subject_kind=self.subject_kind, state=ItemState.PENDING
         ).values("subject_id")
-        rows: QuerySet[Any] = self.model._default_manager.filter(self.may_send, tenant=ctx.tenant)  # type: ignore[attr-defined]
+        rows: QuerySet[Any] = self.model._default_manager.filter(self.may_send, tenant=ctx.tenant)
         return (
             rows.exclude(**{desired: ""})
             .exclude(**{self.column("sent_hash"): F(desired)})
@@ -81,9 +82,17 @@ class Outbox:
 
     def mark(self, ctx: StageContext, pks: Sequence[int], outcome: str) -> None:
         """Say what came of rows in this run; call it inside ``ctx.commit()``."""
-        self.model._default_manager.filter(tenant=ctx.tenant, pk__in=list(pks)).update(  # type: ignore[attr-defined]
+        self.model._default_manager.filter(tenant=ctx.tenant, pk__in=list(pks)).update(
             seen_run=ctx.run.pk, outcome=outcome
         )
+
+
+def wanted(item: Item | Hold) -> dict[str, str]:
+    """Return the ``Outgoing`` columns of a translated record: the item to be over there, or why it waits."""
+    if isinstance(item, Hold):
+        words = f"{item.message} {item.hint}".strip()
+        return {"desired": "", "desired_hash": "", "hold_code": item.code, "hold_message": words}
+    return {"desired": encode(item).decode(), "desired_hash": content_hash(item), "hold_code": "", "hold_message": ""}
 
 
 def tally(ctx: StageContext, model: type[Outgoing], otherwise: Mapping[str, Q]) -> None:
@@ -92,7 +101,7 @@ def tally(ctx: StageContext, model: type[Outgoing], otherwise: Mapping[str, Q]) 
     Rows that already have an outcome keep it; for the rest the first of ``otherwise`` (outcome → condition) that
     applies decides, in order, and what none of them fits is unchanged.
     """
-    rows = model._default_manager.filter(tenant=ctx.tenant, seen_run=ctx.run.pk)  # type: ignore[attr-defined]
+    rows = model._default_manager.filter(tenant=ctx.tenant, seen_run=ctx.run.pk)
     with ctx.commit():
         for outcome, condition in otherwise.items():
             rows.filter(condition, outcome="").update(outcome=outcome)

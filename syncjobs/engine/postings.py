@@ -98,9 +98,9 @@ def fact(posting: Posting, name: str) -> Any:
 
 def live(ctx: StageContext, stage: Stage) -> QuerySet[Posting]:
     """Postings of a stage that may be worked on now: ready, left behind by a dead worker, or due to be looked at."""
-    Posting.objects.filter(
-        tenant=ctx.tenant, stage=stage, state=PostingState.RUNNING, lease_until__lt=Now()
-    ).update(state=PostingState.UNCERTAIN, owner="", lease_until=None)
+    Posting.objects.filter(tenant=ctx.tenant, stage=stage, state=PostingState.RUNNING, lease_until__lt=Now()).update(
+        state=PostingState.UNCERTAIN, owner="", lease_until=None
+    )
     now = Q(next_try_at__isnull=True) | Q(next_try_at__lte=Now())
     states = [PostingState.READY, PostingState.UNCERTAIN]
     return Posting.objects.filter(now, tenant=ctx.tenant, stage=stage, state__in=states).order_by("pk")
@@ -158,9 +158,7 @@ def _note(ctx: StageContext, posting: Posting, name: str, state: str, facts: Fac
     with ctx.commit():
         mine = Posting.objects.filter(pk=posting.pk, fence=posting.fence, state=PostingState.RUNNING)
         if mine.update(lease_until=Now() + locks.CALL_LEASE, updated_at=Now(), **values) != 1:
-            raise Uncertain(
-                "Another worker took this document over.", system=System.EPICOR, code="taken_over"
-            )
+            raise Uncertain("Another worker took this document over.", system=System.EPICOR, code="taken_over")
 
 
 def _put_off(
@@ -183,9 +181,7 @@ def _put_off(
 def _finish(ctx: StageContext, posting: Posting) -> PostingState:
     ctx.calls.flush(posting_id=posting.pk)
     with ctx.commit():
-        done = locks.release(
-            posting, PostingState.DONE, done_at=Now(), next_try_at=None, code="", message=""
-        )
+        done = locks.release(posting, PostingState.DONE, done_at=Now(), next_try_at=None, code="", message="")
         if done:
             audit.record(
                 ctx.tenant,
@@ -200,4 +196,3 @@ def _finish(ctx: StageContext, posting: Posting) -> PostingState:
 
 def _sentence(fault: ConnectorError) -> str:
     return f"{fault.message} {fault.hint}".strip()
-

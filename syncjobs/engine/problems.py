@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 from django.db import connection
 from django.db.models.functions import Now
@@ -46,9 +47,9 @@ class Finding:
     due_date: date | None = None
 
     @classmethod
-    def of(cls, hold: Hold, **facts: object) -> Finding:
+    def of(cls, hold: Hold, **facts: Any) -> Finding:
         """Make a finding of a translation's reason to hold, with whatever more is known of the subject."""
-        return cls(code=hold.code, message=hold.message, hint=hold.hint, field=hold.field, **facts)  # type: ignore[arg-type]
+        return cls(code=hold.code, message=hold.message, hint=hold.hint, field=hold.field, **facts)
 
 
 _OPEN = """
@@ -125,7 +126,7 @@ def _resolve(pks: list[int], why: str) -> None:
         )
 
 
-def _row(ctx: StageContext, subject_kind: str, key: str, finding: Finding) -> tuple[object, ...]:
+def _row(ctx: StageContext, subject_kind: str, key: str, finding: Finding) -> tuple[Any, ...]:
     turn = "implementer" if subject_kind == "stage" else TURN.get(finding.code, "finance")
     return (
         ctx.tenant.pk,

@@ -1,4 +1,4 @@
-"""Polls of Epicor that lose nothing: one pass over what changed, resumed where it stopped, its mark promoted at the end.
+"""Polls of Epicor that lose nothing: one pass over what changed, resumed where it stopped, its mark moved at the end.
 
 Pages come in key order, so the change column is not sorted, and a mark taken half-way would skip what has not been
 read yet. A pass therefore keeps its own place (the last key stored) and the highest change it has seen beside the

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -48,7 +49,7 @@ def waiting(tenant: Tenant) -> Iterable[AnyMapping]:
 
 def approve(mapping: AnyMapping, *, actor: Actor, avid_id: str | None = None, reason: str = "") -> Decision:
     """Approve a mapping as proposed, or to the AvidXchange vendor ``avid_id``; "" creates a new one over there."""
-    changes: dict[str, object] = {}
+    changes: dict[str, Any] = {}
     if isinstance(mapping, VendorMapping):
         chosen = _proposed_id(mapping) if avid_id is None else avid_id
         if chosen:
@@ -90,14 +91,14 @@ def _decide(
     *,
     actor: Actor,
     reason: str,
-    changes: dict[str, object] | None = None,
+    changes: dict[str, Any] | None = None,
 ) -> Decision:
     before = {"state": mapping.state, "avid_id": getattr(mapping, "avid_id", "")}
     if mapping.state == to:
         return Decision(mapping, False, f"It is {mapping.get_state_display().lower()} already.")
     try:
         with transaction.atomic():
-            values = {"decided_by": actor.name, "decided_at": timezone.now(), **(changes or {})}
+            values: dict[str, Any] = {"decided_by": actor.name, "decided_at": timezone.now(), **(changes or {})}
             if not advance(mapping, to, **values):
                 return Decision(mapping, False, "Somebody else has just decided it.")
             audit.record(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db import models
 
 from connector.stages import LABELS, Stage
@@ -9,8 +11,10 @@ from tenants.models import Tenant
 
 STAGE_CHOICES = [(str(stage), LABELS[stage]) for stage in Stage]
 
-#: Amounts are stored with three decimals so that currencies such as KWD fit; two are the rule.
-MONEY = {"max_digits": 18, "decimal_places": 3}
+
+def amount_column(**options: Any) -> models.DecimalField[Any, Any]:
+    """Return a column for money: three decimals, so that currencies such as KWD fit; two are the rule."""
+    return models.DecimalField(max_digits=18, decimal_places=3, **options)
 
 
 class TenantRow(models.Model):
@@ -24,7 +28,7 @@ class TenantRow(models.Model):
         abstract = True
 
 
-class Outgoing(models.Model):
+class Outgoing(TenantRow):
     """Columns of a record that is upserted into AvidXchange whenever its content changes.
 
     ``desired`` is the encoded item as it should be over there (JSON text, money with every digit) and ``desired_hash``

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import models
 from django.db.models import Q
 
-from syncjobs.models.base import MONEY, STAGE_CHOICES, TenantRow
+from syncjobs.models.base import STAGE_CHOICES, TenantRow, amount_column
 from syncjobs.states import BatchStatus, ItemState
 
 BATCH_KINDS = [
@@ -37,7 +37,7 @@ class Batch(TenantRow):
     owner = models.CharField(max_length=120, blank=True, default="")
     lease_until = models.DateTimeField(null=True, blank=True)
     item_count = models.PositiveIntegerField(default=0)
-    total = models.DecimalField(**MONEY, default=0)
+    total = amount_column(default=0)
     status_text = models.CharField(max_length=200, blank=True, default="")
     message = models.TextField(blank=True, default="")
     sends = models.PositiveSmallIntegerField(default=0)

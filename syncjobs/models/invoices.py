@@ -5,11 +5,11 @@ from __future__ import annotations
 from django.db import models
 from django.db.models import Q
 
-from syncjobs.models.base import MONEY, Outgoing, TenantRow
+from syncjobs.models.base import Outgoing, TenantRow, amount_column
 from syncjobs.states import ImageState, InvoiceState
 
 
-class InvoiceLink(TenantRow, Outgoing):
+class InvoiceLink(Outgoing):
     """One AP invoice and both systems' names for it.
 
     ``direction`` says where it began: ``out`` is keyed in Epicor and submitted, ``in`` was captured by AvidXchange.
@@ -36,9 +36,9 @@ class InvoiceLink(TenantRow, Outgoing):
     approval_marked = models.CharField(max_length=12, blank=True, default="", help_text="Last state told to Epicor.")
     debit_memo = models.BooleanField(default=False)
     currency = models.CharField(max_length=10, blank=True, default="")
-    gross_amount = models.DecimalField(**MONEY, default=0)
-    open_amount = models.DecimalField(**MONEY, default=0)
-    paid_amount = models.DecimalField(**MONEY, default=0)
+    gross_amount = amount_column(default=0)
+    open_amount = amount_column(default=0)
+    paid_amount = amount_column(default=0)
     invoice_date = models.DateField(null=True, blank=True)
     due_date = models.DateField(null=True, blank=True)
     po_number = models.CharField(max_length=60, blank=True, default="")

@@ -11,7 +11,7 @@ from syncjobs.states import MappingState
 PROPOSALS = [("match", "Same vendor or account already there"), ("create", "New over there")]
 
 
-class Mapping(TenantRow, Outgoing):
+class Mapping(Outgoing):
     """What vendor and GL account mappings share. ``evidence`` lists candidates:
     ``[{"avid_id", "name", "score", "reasons": [...]}, ...]``, best first."""
 
@@ -63,6 +63,9 @@ class GLAccountMapping(Mapping):
     coa_code = models.CharField(max_length=20)
     gl_account = models.CharField(max_length=200)
     avid_account = models.CharField(max_length=200, blank=True, default="")
+    turns_on = models.DateField(
+        null=True, blank=True, help_text="The day on which it starts or stops being effective, by the date alone."
+    )
 
     class Meta:
         ordering = ["gl_account"]

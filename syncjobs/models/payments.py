@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
-from syncjobs.models.base import MONEY, TenantRow
+from syncjobs.models.base import TenantRow, amount_column
 from syncjobs.states import PaymentState
 
 
@@ -18,7 +18,7 @@ class Payment(TenantRow):
     status_text = models.CharField(max_length=120, blank=True, default="")
     method = models.CharField(max_length=10)
     method_text = models.CharField(max_length=120, blank=True, default="")
-    amount = models.DecimalField(**MONEY)
+    amount = amount_column()
     currency = models.CharField(max_length=10, blank=True, default="")
     check_number = models.CharField(max_length=60, blank=True, default="")
     ach_trace = models.CharField(max_length=60, blank=True, default="")
@@ -61,9 +61,9 @@ class Remittance(models.Model):
     number = models.CharField(max_length=100)
     external_id = models.CharField(max_length=200, blank=True, default="")
     avid_invoice_id = models.CharField(max_length=100, blank=True, default="")
-    gross = models.DecimalField(**MONEY)
-    discount = models.DecimalField(**MONEY)
-    net = models.DecimalField(**MONEY)
+    gross = amount_column()
+    discount = amount_column()
+    net = amount_column()
     invoice = models.ForeignKey(
         "syncjobs.InvoiceLink", null=True, blank=True, on_delete=models.PROTECT, related_name="remittances"
     )

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
-from syncjobs.models.base import MONEY, STAGE_CHOICES, TenantRow
+from syncjobs.models.base import STAGE_CHOICES, TenantRow, amount_column
 from syncjobs.states import ProblemState
 
 TURNS = [
@@ -32,7 +32,7 @@ class Problem(TenantRow):
     hint = models.TextField(blank=True, default="")
     field = models.CharField(max_length=100, blank=True, default="")
     turn = models.CharField(max_length=12, choices=TURNS, default="finance")
-    amount = models.DecimalField(**MONEY, null=True, blank=True)
+    amount = amount_column(null=True, blank=True)
     currency = models.CharField(max_length=10, blank=True, default="")
     due_date = models.DateField(null=True, blank=True)
     run = models.ForeignKey("syncjobs.StageRun", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from django.db import models
 
-from syncjobs.models.base import MONEY, Outgoing, TenantRow
+from syncjobs.models.base import Outgoing, amount_column
 
 
-class PurchaseOrderLink(TenantRow, Outgoing):
+class PurchaseOrderLink(Outgoing):
     """One Epicor PO and what of it AvidXchange has; receipts travel as an item of their own (contract R7, R8)."""
 
     company = models.CharField(max_length=20)
     po_num = models.IntegerField()
     vendor_num = models.IntegerField()
     status = models.CharField(max_length=10, blank=True, default="")
-    total = models.DecimalField(**MONEY, default=0)
+    total = amount_column(default=0)
     currency = models.CharField(max_length=10, blank=True, default="")
     order_date = models.DateField(null=True, blank=True)
     avid_id = models.CharField(max_length=100, blank=True, default="")

@@ -17,19 +17,18 @@ import msgspec
 from django.db.models import F, Q
 
 from connector.avidxchange.client import BatchKind
-from connector.avidxchange.records import VendorItem, Verdict, content_hash, encode
+from connector.avidxchange.records import VendorItem, Verdict, encode
 from connector.epicor import odata
 from connector.epicor import records as epicor
-from connector.stages import Stage
 from connector.translate import vendors
 from connector.translate.codebook import Hold, Rules
 from connector.transport.errors import Misconfigured
-from syncjobs.engine import batches, codebook, cursors, links, matching, problems, reading
+from syncjobs.engine import batches, codebook, cursors, links, matching, problems, reading, refusals
 from syncjobs.engine.context import StageContext
-from syncjobs.engine.outbox import Outbox, tally
+from syncjobs.engine.outbox import Outbox, tally, wanted
 from syncjobs.engine.problems import Finding
 from syncjobs.models import AvidVendor, BatchItem, VendorMapping
-from syncjobs.states import ItemState, MappingState
+from syncjobs.states import MappingState
 
 VENDORS = reading.Stream("vendors", epicor.VENDORS, epicor.Vendor, "SysRevID")
 REMIT_TOS = reading.Stream("remit_tos", epicor.REMIT_TOS, epicor.RemitTo, "SysRevID")
@@ -140,7 +139,6 @@ def _translated(
 
 
 def _row(ctx: StageContext, vendor: epicor.Vendor, item: VendorItem | Hold, *, external_id: str) -> dict[str, Any]:
-    held = isinstance(item, Hold)
     return {
         "tenant_id": ctx.tenant.pk,
         "company": vendor.company,
@@ -151,14 +149,11 @@ def _row(ctx: StageContext, vendor: epicor.Vendor, item: VendorItem | Hold, *, e
         "external_id": external_id,
         "currency": epicor.text(vendor.currency_code),
         "terms_code": epicor.text(vendor.terms_code),
-        "desired": "" if held else encode(item).decode(),
-        "desired_hash": "" if held else content_hash(item),
-        "hold_code": item.code if held else "",
-        "hold_message": f"{item.message} {item.hint}".strip() if held else "",
+        **wanted(item),
         "row_rev": vendor.sys_rev_id,
         "seen_run": ctx.run.pk,
         "outcome": "",
-        "_hold": item if held else None,
+        "_hold": item if isinstance(item, Hold) else None,
     }
 
 
@@ -202,20 +197,6 @@ def _look_up(ctx: StageContext, items: Sequence[BatchItem]) -> dict[str, Verdict
     return found
 
 
-def _decided(ctx: StageContext, items: Sequence[BatchItem]) -> None:
-    """Tell about refused vendors, and close what was open about accepted ones."""
-    found: dict[str, Finding | None] = {}
-    for item in items:
-        if item.state == ItemState.REFUSED:
-            words = f"AvidXchange refused the vendor: {item.message}"
-            found[item.subject_key] = Finding(
-                code=(item.code or "refused").lower(), message=words, field=item.field, subject_id=item.subject_id
-            )
-        elif item.state == ItemState.ACCEPTED:
-            found[item.subject_key] = None
-    problems.report_page(ctx, "vendor", found)
-
-
 #: An inactive vendor is inactivated where it is over there, and never brought there.
 KNOWN_THERE = ~Q(sent_hash="") | ~Q(avid_id="")
 MIRRORED = ("external_id", "name", "tax_fingerprint", "line1", "city", "state", "postal_code", "is_active")
@@ -229,7 +210,7 @@ OUTBOX = Outbox(
     key=lambda row: f"{row.company}|{row.vendor_num}",
     payload=_payload,
     look_up=_look_up,
-    decided=_decided,
+    decided=refusals.tell("vendor", "vendor"),
 )
 
 #: What becomes of a vendor that was read but not sent in this run, in this order.
