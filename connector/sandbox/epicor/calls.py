@@ -117,16 +117,15 @@ def add_new(ds: Dataset, table: str, **values: Any) -> None:
     ds.setdefault(table, []).append(new_row(table, **values))
 
 
-def shown_rows(table: str, rows: list[Row]) -> list[Row]:
-    """Return stored rows as they stand in a dataset: unchanged, GLAccount under its plain name."""
-    hidden = "GLAccount1" if table == "GLAccount" else ""
-    return [{name: value for name, value in row.items() if name != hidden} | {ROW_MOD: ""} for row in rows]
+def _shown_rows(rows: list[Row], hidden: frozenset[str]) -> list[Row]:
+    """Return stored rows as they stand in a dataset: unmarked, without columns it does not have."""
+    return [{name: value for name, value in row.items() if name not in hidden} | {ROW_MOD: ""} for row in rows]
 
 
 def full_dataset(service: str, tables: dict[str, list[Row]]) -> Dataset:
     """Return a dataset with every table of the service, filled where rows are given."""
     known = SERVICES[service]
-    filled = {known.shown(name): shown_rows(name, tables.get(name, [])) for name in known.tables}
+    filled = {known.shown(name): _shown_rows(tables.get(name, []), known.hidden(name)) for name in known.tables}
     return filled | {name: [] for name in known.empty_tables} | {"ExtensionTables": []}
 
 

@@ -45,6 +45,12 @@ class Service:
     def root(self) -> str:
         return self.tables[0]
 
+    def hidden(self, table: str) -> frozenset[str]:
+        """Return the columns of a table of ours that this service's dataset does not have."""
+        if table == "GLAccount":
+            return frozenset({"GLAccount1"})  # the set's name for it (epicor.md section 1)
+        return _SEARCH_HIDDEN if table in self.aliases else frozenset()
+
     def shown(self, table: str) -> str:
         """Return the name under which a table of ours stands in this service's dataset."""
         return self.aliases.get(table, table)

@@ -56,7 +56,7 @@ def _get_by_id(service: Service) -> Handler:
         key = tuple(_part(call, name, kinds[column]) for name, column in service.key.items())
         tables = document(call.database, service.name, key)
         root = tables[service.root][0]
-        if service.name == "Erp.BO.VoidPaymentSvc" and (not root["Posted"] or root["Voided"]):
+        if service.name == "Erp.BO.VoidPaymentSvc" and not root["Posted"]:
             raise not_found()
         return reply(full_dataset(service.name, tables))
 

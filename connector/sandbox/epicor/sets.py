@@ -163,7 +163,7 @@ def _candidates(table: Table, chosen: Filter | None, order: list[tuple[str, bool
 def _visible(rows: Iterable[Row], service: str, options: EpicorOptions) -> Iterable[Row]:
     """Leave out what the business object behind a set does not list."""
     if service == "Erp.BO.VoidPaymentSvc":
-        return (row for row in rows if row["Posted"] and not row["Voided"])
+        return (row for row in rows if row["Posted"])
     if service == "Erp.BO.PaymentEntrySvc" and options.payment_entries != "all":
         posted = options.payment_entries == "posted"
         return (row for row in rows if row["Posted"] == posted)

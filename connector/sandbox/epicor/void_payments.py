@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from connector.sandbox.epicor.calls import Body, Call, Dataset, edited, full_dataset, method, reply
 from connector.sandbox.epicor.errors import business, not_found
-from connector.sandbox.epicor.groups import current, entered, is_closed
+from connector.sandbox.epicor.groups import current, is_closed
 from connector.sandbox.epicor.payment_update import move_balance
 from connector.sandbox.seed import Row
 
@@ -26,10 +26,10 @@ def _set_date(call: Call) -> Body:
     if is_closed(call.state, day):
         raise business("The void date is in a closed fiscal period.", table="CheckHed", field="VoidDate")
     ds = call.ds
-    row = entered(ds, "CheckHed")
-    if row["HeadNum"] != call.number("HeadNum"):
+    rows = [row for row in ds.get("CheckHed", []) if row["HeadNum"] == call.number("HeadNum")]
+    if not rows:
         raise not_found()
-    row["VoidDate"] = f"{day[:10]}T00:00:00"
+    rows[-1]["VoidDate"] = f"{day[:10]}T00:00:00"
     return reply(ds=ds)
 
 
@@ -46,8 +46,10 @@ def _void_selected(call: Call) -> Body:
 
 def _voidable(call: Call, number: int) -> Row:
     payment = call.database["CheckHed"].get(number)
-    if payment is None or not payment["Posted"] or payment["Voided"]:
-        raise not_found(f"Payment {number} is not a posted payment that can be voided.")
+    if payment is None or not payment["Posted"]:
+        raise not_found(f"Payment {number} is not a posted payment.")
+    if payment["Voided"]:
+        raise business(f"Payment {number} is void already.", table="CheckHed", field="Voided")
     return payment
 
 
