@@ -164,7 +164,17 @@ STORAGES = {
         else "whitenoise.storage.CompressedManifestStaticFilesStorage"
     },
 }
-UNFOLD = {"SITE_TITLE": "ml-connector", "SITE_HEADER": "ml-connector", "SITE_SUBHEADER": "Epicor and AvidXchange"}
+_ICON = (  # two arrows, one each way; inline, so that it needs no file and no other origin
+    "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 24 24' fill='none' stroke='%239333ea'"
+    " stroke-width='3'%3E%3Cpath d='M2 8h18l-5-5M22 16H4l5 5'/%3E%3C/svg%3E"
+)
+UNFOLD = {
+    "SITE_TITLE": "ml-connector",
+    "SITE_HEADER": "ml-connector",
+    "SITE_SUBHEADER": "Epicor and AvidXchange",
+    "SITE_SYMBOL": "sync_alt",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda _request: _ICON}],
+}
 
 # --- exports: a cell that begins like a formula is written as text ------------------------------------------------
 
