@@ -44,6 +44,8 @@ def avid() -> Iterator[AvidWorld]:
         ({"PONumber": "4001", "VendorExternalSystemID": "X|2|MAIN"}, ["PO_VENDOR_MISMATCH"]),
         ({"PONumber": "4001", "Lines": [{**LINE, "POLineNumber": 2}]}, ["UNEXPECTED_MATCH_ERROR"]),
         ({"Lines": [{**LINE, "Dimensions": [{"Name": "Department", "Code": "20"}]}]}, ["DIMENSION_NOT_FOUND"]),
+        ({"Lines": [{**LINE, "Dimensions": ["Department"]}]}, ["VALIDATION"]),
+        ({"GrossAmount": Decimal("1E+400")}, ["AMOUNT_MISMATCH"]),
         ({"ExternalId": None}, ["VALIDATION"]),
         ({"ExternalId": "X|1|INV-1|1"}, ["VALIDATION"]),
         ({"Number": ""}, ["VALIDATION"]),

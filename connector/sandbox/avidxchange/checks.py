@@ -66,7 +66,7 @@ class ItemCheck:
             self.fault("VALIDATION", f"{name} must be a number", name)
             return None
         number = Decimal(value)
-        if number != number.quantize(Decimal(1).scaleb(-places)):
+        if int(number.normalize().as_tuple().exponent) < -places:
             self.fault("VALIDATION", f"{name} must have at most {places} decimals", name)
         return number
 

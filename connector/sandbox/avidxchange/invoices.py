@@ -86,9 +86,10 @@ def _line(customer: Customer, line: ItemCheck, order: Row | None) -> Row:
     place = line.whole("POLineNumber")
     if order is not None and place is not None and place not in {row["LineNumber"] for row in order["Lines"]}:
         line.fault("UNEXPECTED_MATCH_ERROR", f"The purchase order has no line {place}", "POLineNumber")
-    for value in line.item.get("Dimensions") or []:
-        if (value.get("Name"), value.get("Code")) not in customer.dimensions:
-            line.fault("DIMENSION_NOT_FOUND", f"No value {value.get('Code')} of {value.get('Name')}", "Dimensions")
+    for value in line.rows("Dimensions") if line.item.get("Dimensions") else ():
+        name, code = value.text("Name", longest=100), value.text("Code", longest=100)
+        if (name, code) not in customer.dimensions:
+            line.fault("DIMENSION_NOT_FOUND", f"No value {code} of {name}", "Dimensions")
     return {
         "LineNumber": line.whole("LineNumber", required=True),
         "Amount": line.amount("Amount", required=True),
