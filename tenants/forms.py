@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.utils import timezone
-from unfold.widgets import UnfoldAdminPasswordInput
+from unfold.widgets import UnfoldAdminPasswordWidget
 
 from tenants.models import AvidXchangeConnection, Connection, EpicorConnection, Membership, Tenant
 from tenants.option_fields import PREFIX, chosen_options, option_fields, option_initials
@@ -22,7 +22,7 @@ def _sentence(message: str) -> str:
     return text if text.endswith((".", "?", "!")) else f"{text}."
 
 
-class TenantForm(forms.ModelForm[Tenant]):
+class TenantForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
     """A tenant with one field for each of its options."""
 
     class Meta:
@@ -61,20 +61,23 @@ for _name, _field in option_fields().items():
     TenantForm.base_fields[_name] = _field
 
 
-class ConnectionForm(forms.ModelForm[Any]):
+class ConnectionForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
     """What both connection forms do with secrets and faults; the concrete ones add a field for each secret."""
 
+    #: A secret's form field is called otherwise than its column, so that Django never copies one into the other.
+    ENTERED = "new_"
     secret_names: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for name in self.secret_names:
-            if name in self.fields:
-                self.fields[name].help_text = _secret_help(self.instance, name)
+            if f"{self.ENTERED}{name}" in self.fields:
+                self.fields[f"{self.ENTERED}{name}"].help_text = _secret_help(self.instance, name)
 
     def secrets(self) -> dict[str, str]:
         """Return the secrets that were entered."""
-        return {name: self.cleaned_data[name] for name in self.secret_names if self.cleaned_data.get(name)}
+        entered = {name: self.cleaned_data.get(f"{self.ENTERED}{name}", "") for name in self.secret_names}
+        return {name: text for name, text in entered.items() if text}
 
     def _post_clean(self) -> None:
         super()._post_clean()  # type: ignore[misc]  # as above
@@ -85,10 +88,9 @@ class ConnectionForm(forms.ModelForm[Any]):
 
     def _show(self, fault: FieldFault) -> None:
         """Show a fault at its field, unless the field has one already."""
-        if fault.field not in self.fields:
-            self.add_error(None, f"{fault.field}: {_sentence(fault.message)}".removeprefix(": "))
-        elif fault.field not in self.errors:
-            self.add_error(fault.field, _sentence(fault.message))
+        name = f"{self.ENTERED}{fault.field}" if fault.field in self.secret_names else fault.field
+        if name not in self.errors:
+            self.add_error(name, _sentence(fault.message))
 
 
 def _secret_help(connection: Connection, name: str) -> str:
@@ -102,7 +104,7 @@ def _secret_help(connection: Connection, name: str) -> str:
 
 
 def _secret_field(label: str) -> forms.CharField:
-    widget = UnfoldAdminPasswordInput(attrs={"autocomplete": "new-password"}, render_value=False)
+    widget = UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}, render_value=False)
     return forms.CharField(label=label, required=False, max_length=4000, widget=widget)
 
 
@@ -110,9 +112,9 @@ class EpicorConnectionForm(ConnectionForm):
     """One tenant's Epicor connection."""
 
     secret_names = EpicorConnection.SECRETS
-    password = _secret_field("Password")
-    client_secret = _secret_field("Client secret")
-    api_key = _secret_field("API key")
+    new_password = _secret_field("Password")
+    new_client_secret = _secret_field("Client secret")
+    new_api_key = _secret_field("API key")
 
     class Meta:
         model = EpicorConnection
@@ -127,9 +129,9 @@ class AvidXchangeConnectionForm(ConnectionForm):
     """One tenant's AvidXchange connection."""
 
     secret_names = AvidXchangeConnection.SECRETS
-    company_token = _secret_field("Company token")
-    user_token = _secret_field("User token")
-    client_secret = _secret_field("Client secret")
+    new_company_token = _secret_field("Company token")
+    new_user_token = _secret_field("User token")
+    new_client_secret = _secret_field("Client secret")
 
     class Meta:
         model = AvidXchangeConnection
@@ -138,7 +140,7 @@ class AvidXchangeConnectionForm(ConnectionForm):
         )  # fmt: skip
 
 
-class MembershipForm(forms.ModelForm[Membership]):
+class MembershipForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
     """One person's role; whose role it is does not change afterwards."""
 
     class Meta:

@@ -137,6 +137,8 @@ def _epicor_faults(connection: EpicorConnection) -> Iterable[FieldFault]:
 
 
 def _profile_faults(connection: AvidXchangeConnection) -> Iterable[FieldFault]:
+    if not isinstance(connection.profile, dict):
+        return [FieldFault("profile", "must be an object of names and values")]
     try:
         profile = Profile.from_overrides(connection.profile)
     except ValueError as error:

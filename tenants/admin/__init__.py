@@ -5,5 +5,6 @@ from __future__ import annotations
 from tenants.admin.audit import AuditEventAdmin
 from tenants.admin.people import PersonAdmin
 from tenants.admin.scoped import ScopedAdmin, ScopedInline
+from tenants.admin.tenant import TenantAdmin
 
-__all__ = ["AuditEventAdmin", "PersonAdmin", "ScopedAdmin", "ScopedInline"]
+__all__ = ["AuditEventAdmin", "PersonAdmin", "ScopedAdmin", "ScopedInline", "TenantAdmin"]

@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
 from django.forms import BaseInlineFormSet, ModelForm
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -55,8 +54,8 @@ class EpicorInline(ConnectionInline):
             "Sign in",
             {
                 "fields": (
-                    "auth_mode", ("username", "password"), "api_key", "token_url", ("client_id", "client_secret"),
-                    "scope",
+                    "auth_mode", ("username", "new_password"), "new_api_key", ("client_id", "new_client_secret"),
+                    "token_url", "scope",
                 ),
             },
         ),
@@ -83,7 +82,14 @@ class AvidXchangeInline(ConnectionInline):
         ("Address", {"fields": ("base_url", "company_id")}),
         (
             "Sign in",
-            {"fields": ("auth_mode", ("company_token", "user_token"), "token_url", ("client_id", "client_secret"))},
+            {
+                "fields": (
+                    "auth_mode",
+                    ("new_company_token", "new_user_token"),
+                    "token_url",
+                    ("client_id", "new_client_secret"),
+                )
+            },
         ),
         ("Limits", {"fields": (("max_concurrency", "timeout_s"),)}),
         ("Profile", {"fields": ("profile",)}),
@@ -132,11 +138,6 @@ class TenantAdmin(ScopedAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Tenant | None = None) -> tuple[str, ...]:
         """A slug stays: logs, commands and external ids hold it."""
         return ("slug",) if obj else ()
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Tenant]:
-        """Return the person's tenants, without their secrets' ciphertext."""
-        queryset: QuerySet[Tenant] = super().get_queryset(request)
-        return queryset
 
     @display(
         description="status",
