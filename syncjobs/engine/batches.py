@@ -266,8 +266,10 @@ def _mark_subjects(ctx: StageContext, outbox: Outbox, decided: Sequence[BatchIte
             row.avid_id = item.avid_id
         if accepted:
             row.sent_at = ctx.now()
+        # As in Outbox.mark(): a later item of the row does not take "created" away.
+        if not (accepted and row.seen_run == ctx.run.pk and row.outcome == "created"):
+            row.outcome = ("created" if item.creates else "updated") if accepted else "rejected"
         row.seen_run = ctx.run.pk
-        row.outcome = ("created" if item.creates else "updated") if accepted else "rejected"
     names = [outbox.column("sent_hash"), outbox.column("refused_hash"), "sent_at", "seen_run", "outcome"]
     if any(field.name == "avid_id" for field in outbox.model._meta.concrete_fields):
         names.append("avid_id")

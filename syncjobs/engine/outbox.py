@@ -81,10 +81,12 @@ class Outbox:
             last = rows[-1].pk
 
     def mark(self, ctx: StageContext, pks: Sequence[int], outcome: str) -> None:
-        """Say what came of rows in this run; call it inside ``ctx.commit()``."""
-        self.model._default_manager.filter(tenant=ctx.tenant, pk__in=list(pks)).update(
-            seen_run=ctx.run.pk, outcome=outcome
-        )
+        """Say what came of rows in this run; call it inside ``ctx.commit()``.
+
+        What a run created, it created, whatever becomes of a second item of the row (a PO's receipts).
+        """
+        rows = self.model._default_manager.filter(tenant=ctx.tenant, pk__in=list(pks))
+        rows.exclude(seen_run=ctx.run.pk, outcome="created").update(seen_run=ctx.run.pk, outcome=outcome)
 
 
 def wanted(item: Item | Hold) -> dict[str, str]:
