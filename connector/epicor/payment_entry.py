@@ -183,10 +183,10 @@ def void(client: EpicorClient, head_num: int, *, void_date: date, bank_account_i
     check = client.method(VOID, "CheckBeforeVoid", question, writes=False)
     if str(check.get("message") or "").strip():
         raise refuse(str(check["message"]), operation="CheckBeforeVoid", code="void_question")
-    ds = _change(client, VOID, "SetVoidDate", {"ds": ds, "HeadNum": head_num, "VoidDate": void_date})
     for row in rows(ds, "CheckHed"):
         if row.get("HeadNum") == head_num:
             put(row, {"SelectedForAction": True, "RowMod": "U"})
+    ds = _change(client, VOID, "SetVoidDate", {"ds": ds, "HeadNum": head_num, "VoidDate": void_date})
     reply = client.method(VOID, "VoidSelectedChecks", {"ds": ds, "singleVoid": True}, writes=True)
     if not is_true(reply.get("allOK")):
         raise refuse("Epicor did not void the payment.", operation="VoidSelectedChecks", code="void_refused")

@@ -219,7 +219,8 @@ class HttpClient:
             if outcome.fate in {Fate.LOST, Fate.TOO_LARGE}:
                 raise self._uncertain(f"{operation}: {outcome.text}.", outcome.status, "", error)
             self._give_up(outcome, error, operation)
-        if outcome.status in _UNKNOWN_OUTCOME:
+        # A 2xx that is not the system's own (a proxy's page) says nothing about what became of the write.
+        if outcome.status in _UNKNOWN_OUTCOME or (isinstance(error, Retry) and outcome.status < 300):
             text = error.message if error else f"The server answered {outcome.status}."
             raise self._uncertain(text, outcome.status, outcome.request_id, error)
         if error is not None:

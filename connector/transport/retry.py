@@ -75,13 +75,14 @@ def retry_after(headers: Mapping[str, str], *, now: datetime | None = None) -> f
 
 
 def _until(written: str, server_date: str, now: datetime) -> float | None:
-    then = _http_date(written)
+    then = http_date(written)
     if then is None:
         return None
-    return max(0.0, (then - (_http_date(server_date) or now)).total_seconds())
+    return max(0.0, (then - (http_date(server_date) or now)).total_seconds())
 
 
-def _http_date(written: str) -> datetime | None:
+def http_date(written: str) -> datetime | None:
+    """Return the instant of an HTTP date header, or None for a text that is none."""
     try:
         moment = parsedate_to_datetime(written)
     except (TypeError, ValueError):
