@@ -197,6 +197,8 @@ CELERY_TASK_SOFT_TIME_LIMIT = TASK_TIME_LIMIT_S - 60
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_MAX_TASKS_PER_CHILD = 500
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+# Remote calls and runs in which nothing happened are kept this long; records, problems and the audit trail for ever.
+KEEP_HISTORY_DAYS = 90
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 
 # --- logs --------------------------------------------------------------------------------------------------------

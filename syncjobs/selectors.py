@@ -162,7 +162,8 @@ def freshness(tenants: Tenants, *, now: datetime | None = None) -> list[Freshnes
     moment = now or timezone.now()
     order = {str(stage): place for place, stage in enumerate(Stage)}
     rows = StageSchedule.objects.filter(tenant__in=tenants).select_related("tenant", "interval", "crontab")
-    runs = StageRun.objects.filter(tenant__in=tenants, dry_run=False)
+    # A poll for verdicts reads nothing else, so it makes nothing fresh.
+    runs = StageRun.objects.filter(tenant__in=tenants, dry_run=False).exclude(trigger="poll")
     latest = _newest(runs)
     good = _newest(runs.filter(status__in=RUN_OK))
     found = []
@@ -228,13 +229,15 @@ def _sums(rows: QuerySet[Any], column: str) -> dict[str, Decimal]:
     return {currency: money for currency, money in totals if money is not None}
 
 
-def due_polls() -> list[tuple[int, Stage]]:
-    """Return (tenant id, stage) of live tenants whose submitted batches may be asked about again."""
+def due_polls(tenant_id: int | None = None) -> list[tuple[int, Stage]]:
+    """Return (tenant id, stage) of live tenants, or of one, whose submitted batches may be asked about again."""
     due = Batch.objects.filter(
         state__in=(BatchStatus.SUBMITTED, BatchStatus.UNCERTAIN),
         next_poll_at__lte=timezone.now(),
         tenant__status=TenantStatus.LIVE,
     )
+    if tenant_id is not None:
+        due = due.filter(tenant_id=tenant_id)
     pairs = due.order_by("tenant_id", "stage").values_list("tenant_id", "stage").distinct()
     return [(tenant_id, Stage(stage)) for tenant_id, stage in pairs]
 

@@ -17,6 +17,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from syncjobs.models import Batch, Posting
+from syncjobs.states import BatchStatus, PostingState
 
 Claimed = TypeVar("Claimed", Batch, Posting)
 
@@ -51,3 +52,14 @@ def release(row: Claimed, to: models.TextChoices, **values: object) -> bool:
     if released == 1:
         row.refresh_from_db()
     return released == 1
+
+
+def reap() -> int:
+    """Give back every claim whose lease has passed, as uncertain: its worker may have sent. Returns how many."""
+    batches = Batch.objects.filter(state=BatchStatus.SENDING, lease_until__lt=Now()).update(
+        state=BatchStatus.UNCERTAIN, owner="", lease_until=None, next_poll_at=Now(), updated_at=Now()
+    )
+    postings = Posting.objects.filter(state=PostingState.RUNNING, lease_until__lt=Now()).update(
+        state=PostingState.UNCERTAIN, owner="", lease_until=None, next_try_at=None, updated_at=Now()
+    )
+    return batches + postings

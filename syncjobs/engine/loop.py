@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Callable
 from datetime import timedelta
 
+from celery.exceptions import SoftTimeLimitExceeded
 from django.db import IntegrityError, transaction
 from django.db.models import Max
 from django.db.models.functions import Now
@@ -75,6 +76,10 @@ def run_stage(
         _end(ctx, RunStatus.FAILED, code=fault.code or "misconfigured", error=_sentence(fault))
     except ConnectorError as fault:
         _end(ctx, RunStatus.FAILED, code=fault.code or type(fault).__name__.lower(), error=_sentence(fault))
+    except SoftTimeLimitExceeded:
+        # Not a fault: a long first read takes several runs, each going on from the last page that was stored.
+        _end(ctx, RunStatus.CANCELLED, code="time_limit", error="Its time was up; the next run goes on from there.")
+        schedule.make_due(tenant, [] if dry_run else [stage])
     except KeyboardInterrupt:
         _end(ctx, RunStatus.CANCELLED, code="cancelled", error="Stopped from the keyboard.")
         raise
@@ -94,7 +99,7 @@ def reap() -> int:
     """End every run whose lease or deadline has passed as lost; return how many there were (lesson 18)."""
     expired = StageRun.objects.filter(status=RunStatus.RUNNING)
     ended = 0
-    for run in expired.filter(lease_until__lt=Now()) | expired.filter(deadline__lt=Now()):
+    for run in (expired.filter(lease_until__lt=Now()) | expired.filter(deadline__lt=Now())).select_related("tenant"):
         ended += _lose(run)
     return ended
 
@@ -111,12 +116,16 @@ def cancel(run: StageRun, *, actor: Actor) -> bool:
 
 
 def _lose(run: StageRun) -> int:
-    return StageRun.objects.filter(pk=run.pk, fence=run.fence, status=RunStatus.RUNNING).update(
-        status=RunStatus.LOST,
-        ended_at=Now(),
-        error_code="lease_expired",
-        error="The worker stopped without a word; the next run goes on from what was stored.",
-    )
+    with transaction.atomic():
+        lost = StageRun.objects.filter(pk=run.pk, fence=run.fence, status=RunStatus.RUNNING).update(
+            status=RunStatus.LOST,
+            ended_at=Now(),
+            error_code="lease_expired",
+            error="The worker stopped without a word; the next run goes on from what was stored.",
+        )
+        if lost and not run.dry_run:
+            schedule.make_due(run.tenant, [Stage(run.stage)])
+    return lost
 
 
 def _claim(

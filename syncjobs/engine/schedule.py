@@ -61,17 +61,15 @@ def take_due(stage: Stage) -> Iterator[Tenant]:
 
     A stage that is running stays due until it has ended, and one that needs another waits until that has run once.
     """
-    at_work = StageRun.objects.filter(tenant=OuterRef("tenant"), stage=stage, status__in=RUN_LIVE)
-    due = _scheduled(stage=stage).filter(_due()).exclude(Exists(at_work)).select_related("interval", "crontab")
-    for schedule in due.order_by("next_due", "pk"):
+    for schedule in _ready(stage=stage).order_by("next_due", "pk"):
         if not _waits(schedule.tenant, stage) and _take(schedule):
             yield schedule.tenant
 
 
 def take(tenant: Tenant, stage: Stage) -> bool:
     """Take one tenant's stage if it is due; False when it is not, or when somebody else has just taken it."""
-    schedule = _scheduled(tenant=tenant, stage=stage).filter(_due()).select_related("interval", "crontab").first()
-    return schedule is not None and _take(schedule)
+    schedule = _ready(tenant=tenant, stage=stage).first()
+    return schedule is not None and not _waits(tenant, stage) and _take(schedule)
 
 
 def take_sweeps() -> Iterator[tuple[Tenant, Stage]]:
@@ -122,8 +120,11 @@ def _scheduled(**conditions: Any) -> QuerySet[StageSchedule]:
     ).select_related("tenant")
 
 
-def _due() -> Q:
-    return Q(next_due__isnull=True) | Q(next_due__lte=Now())
+def _ready(**conditions: Any) -> QuerySet[StageSchedule]:
+    """Schedules that run, are due, and whose stage nobody is running."""
+    at_work = StageRun.objects.filter(tenant=OuterRef("tenant"), stage=OuterRef("stage"), status__in=RUN_LIVE)
+    due = _scheduled(**conditions).filter(Q(next_due__isnull=True) | Q(next_due__lte=Now()))
+    return due.exclude(Exists(at_work)).select_related("tenant", "interval", "crontab")
 
 
 def _take(schedule: StageSchedule) -> bool:

@@ -18,7 +18,14 @@ class StageRun(TenantRow):
     stage = models.CharField(max_length=32, choices=STAGE_CHOICES)
     trigger = models.CharField(
         max_length=16,
-        choices=[("schedule", "Schedule"), ("person", "Person"), ("command", "Command"), ("sweep", "Sweep")],
+        choices=[
+            ("schedule", "Schedule"),
+            ("person", "Person"),
+            ("command", "Command"),
+            ("sweep", "Sweep"),
+            ("poll", "Poll for verdicts"),
+            ("replay", "Replay"),
+        ],
     )
     asked_by = models.CharField(max_length=150, blank=True, default="")
     reason = models.CharField(max_length=500, blank=True, default="")
