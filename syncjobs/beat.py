@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+from django.apps import apps as registry
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 
 from connector.stages import LABELS, Stage
@@ -56,8 +57,8 @@ def ensure_beat() -> None:
             known.save()
 
 
-def after_migrate(apps: Any, **_signal: Any) -> None:
-    """Receive ``post_migrate``; does nothing where beat's tables have been migrated away."""
+def after_migrate(apps: Any = registry, **_signal: Any) -> None:
+    """Receive ``post_migrate``, which a flush sends without ``apps``; does nothing where beat's tables are gone."""
     try:
         apps.get_model("django_celery_beat", "PeriodicTask")
     except LookupError:
