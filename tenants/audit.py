@@ -14,13 +14,13 @@ from itertools import islice
 from typing import Any, Self
 from uuid import UUID
 
-import msgspec
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db import connection, transaction
 from django.utils import timezone
+from msgspec import json
 
-from connector.transport.redact import Redactor
 from tenants.chain import UNSIGNED, Fault, Verdict, event_hash, sign, signed_by_us, verify
+from tenants.masking import Mask, storable_text
 from tenants.models import AuditEvent, AuditHead, Tenant
 
 __all__ = ["Actor", "Entry", "Fault", "Verdict", "record", "record_many", "verify"]
@@ -31,12 +31,11 @@ Run = int | str | UUID | None
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _COPY_ROWS = 5000
-#: Integers that survive JSON readers of every kind; larger ones are written as text.
-_SAFE_INT = 2**53
 _COLUMNS = (
     "tenant_id", "sequence", "at", "actor_id", "actor_name", "action", "subject_kind", "subject_key", "run", "before",
     "after", "reason", "prev_hash", "hash",
 )  # fmt: skip
+_BEFORE, _REASON = _COLUMNS.index("before"), _COLUMNS.index("reason")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +84,9 @@ def record(
     entry = Entry(action=action, subject=subject, before=before, after=after, reason=reason)
     with transaction.atomic():
         head = _locked_head(tenant)
-        event = next(_events(head, [entry], actor=actor, run=run, at=timezone.now()))
-        event.save(force_insert=True)
+        row = next(_rows(head, [entry], actor=actor, run=run, at=timezone.now()))
+        event = AuditEvent(**dict(zip(_COLUMNS, row, strict=True)))
+        event.save()
         _store_head(head)
     return event
 
@@ -105,7 +105,7 @@ def record_many(tenant: Tenant, entries: Iterable[Entry], *, actor: Actor, run: 
         return 0
     count, at, head = 0, timezone.now(), _locked_head(tenant)
     while page:
-        _copy(_events(head, page, actor=actor, run=run, at=at))
+        _copy(_rows(head, page, actor=actor, run=run, at=at))
         count += len(page)
         page = list(islice(waiting, _COPY_ROWS))
     _store_head(head)
@@ -146,68 +146,26 @@ def _store_head(head: AuditHead) -> None:
     head.save(update_fields=["sequence", "hash", "signature"])
 
 
-def _events(head: AuditHead, entries: Iterable[Entry], *, actor: Actor, run: Run, at: datetime) -> Iterator[AuditEvent]:
-    """Yield the masked, numbered and chained rows, moving ``head`` along."""
-    redactor = Redactor()
+def _rows(
+    head: AuditHead, entries: Iterable[Entry], *, actor: Actor, run: Run, at: datetime
+) -> Iterator[tuple[Any, ...]]:
+    """Yield the masked, numbered and chained rows, values in the order of ``_COLUMNS``, moving ``head`` along."""
+    mask = Mask()
     microseconds = (at - _EPOCH) // _MICROSECOND
     run_text = "" if run is None else str(run)
     for entry in entries:
-        kind, key = entry.subject
-        before, after = _masked(redactor, entry.before), _masked(redactor, entry.after)
-        reason = _text(redactor.text(entry.reason))
         prev_hash, head.sequence = head.hash, head.sequence + 1
-        content = (
-            head.sequence, microseconds, actor.id, actor.name, entry.action, kind, _text(key), run_text, before, after,
-            reason,
+        told = (
+            actor.id, actor.name, entry.action, entry.subject[0], storable_text(entry.subject[1]), run_text,
+            mask.json(entry.before), mask.json(entry.after), mask.text(entry.reason),
         )  # fmt: skip
-        head.hash = event_hash(head.tenant_id, content, prev_hash)
-        yield AuditEvent(
-            tenant_id=head.tenant_id,
-            sequence=head.sequence,
-            at=at,
-            actor_id=actor.id,
-            actor_name=actor.name,
-            action=entry.action,
-            subject_kind=kind,
-            subject_key=_text(key),
-            run=run_text,
-            before=before,
-            after=after,
-            reason=reason,
-            prev_hash=prev_hash,
-            hash=head.hash,
-        )
+        head.hash = event_hash(head.tenant_id, (head.sequence, microseconds, *told), prev_hash)
+        yield (head.tenant_id, head.sequence, at, *told, prev_hash, head.hash)
 
 
-def _copy(events: Iterable[AuditEvent]) -> None:
+def _copy(rows: Iterable[tuple[Any, ...]]) -> None:
     names = ", ".join(f'"{name}"' for name in _COLUMNS)
     with connection.cursor() as cursor, cursor.copy(f"COPY tenants_auditevent ({names}) FROM STDIN") as copy:
-        for event in events:
-            row = [getattr(event, name) for name in _COLUMNS]
-            for place in (9, 10):
-                row[place] = None if row[place] is None else msgspec.json.encode(row[place]).decode()
-            copy.write_row(row)
-
-
-def _masked(redactor: Redactor, value: Any) -> Any:
-    """Return ``value`` without secrets, as JSON that the database gives back unchanged (the hash depends on it)."""
-    if value is None:
-        return None
-    return _storable(redactor.shape(msgspec.to_builtins(value, builtin_types=(), enc_hook=str), max_chars=0))
-
-
-def _storable(value: Any) -> Any:
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, int):
-        return value if -_SAFE_INT <= value <= _SAFE_INT else str(value)
-    if isinstance(value, dict):
-        return {_text(str(key)): _storable(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_storable(item) for item in value]
-    return _text(str(value))
-
-
-def _text(text: str) -> str:
-    """Return text that PostgreSQL can hold: it takes neither NUL nor half a surrogate pair."""
-    return text.replace("\x00", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
+        for row in rows:
+            before, after = (None if value is None else json.encode(value).decode() for value in row[_BEFORE:_REASON])
+            copy.write_row((*row[:_BEFORE], before, after, *row[_REASON:]))
