@@ -11,6 +11,7 @@ import base64
 import json
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from urllib.parse import quote, quote_plus
 
 HIDDEN = "[redacted]"
@@ -26,8 +27,9 @@ _SECRET_NAME = re.compile("|".join(_NAMES))
 _NOT_ALNUM = re.compile(r"[^a-z0-9]")
 
 #: The same names inside text, followed by a value: ``password=…``, ``"ApiKey": "…"``, ``client_secret: …``.
+#: Tried at the beginning of a word only: a long word (a hash, base64) would otherwise cost the square of its length.
 _PAIR = re.compile(
-    r"(?i)([\w-]*(?:authorization|api[-_ ]?key|token|passw(?:or)?d|pwd|secret|tax[-_ ]?(?:payer[-_ ]?)?id"
+    r"(?i)(?<![\w-])([\w-]*(?:authorization|api[-_ ]?key|token|passw(?:or)?d|pwd|secret|tax[-_ ]?(?:payer[-_ ]?)?id"
     r"|routing[-_ ]?(?:num(?:ber)?|no)?|iban|card[-_ ]?number)[\w-]*[\"']?\s*[:=]\s*)"
     r"(\"(?:[^\"\\]|\\.)*\"|'[^']*'|(?:bearer|basic)\s+[^\s\"',;}<]+|[^\s\"'&,;}<]+)"
 )
@@ -65,6 +67,7 @@ def redact_text(text: str) -> str:
     return _CARD.sub(_card, text)
 
 
+@lru_cache(maxsize=4096)
 def is_secret_name(name: str) -> bool:
     """Tell whether a value under this key, header or column name must be dropped."""
     return _SECRET_NAME.search(_NOT_ALNUM.sub("", name.lower())) is not None
