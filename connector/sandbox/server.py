@@ -71,7 +71,11 @@ class Sandbox:
         """Listen on both ports; returns itself. Raises ``OSError`` if a port is taken."""
         host, epicor_port, avidxchange_port = self._places
         self._listeners = [Listener(self.epicor_app, host=host, port=epicor_port)]
-        self._listeners.append(Listener(self.avidxchange_app, host=host, port=avidxchange_port))
+        try:
+            self._listeners.append(Listener(self.avidxchange_app, host=host, port=avidxchange_port))
+        except OSError:
+            self.stop()
+            raise
         for listener in self._listeners:
             listener.start()
         return self

@@ -102,10 +102,16 @@ class Listener:
     """One application on one port, served from a thread of its own."""
 
     def __init__(self, app: WsgiApp, *, host: str, port: int) -> None:
-        self._server: BaseWSGIServer = make_server(host, port, app, threaded=True, request_handler=Handler)
+        """Bind the port (0 = any free one). Raises ``OSError`` if it is taken."""
+        # Bound here, because werkzeug ends the process when a port is taken.
+        with socket.create_server((host, port), backlog=128) as bound:
+            number = bound.getsockname()[1]
+            self._server: BaseWSGIServer = make_server(
+                host, number, app, threaded=True, request_handler=Handler, fd=bound.fileno()
+            )
         self._server.connections = set()  # type: ignore[attr-defined]
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
-        self.url = f"http://{host}:{self._server.server_port}"
+        self.url = f"http://{host}:{number}"
 
     def start(self) -> None:
         """Begin to serve."""
@@ -113,11 +119,12 @@ class Listener:
 
     def stop(self) -> None:
         """Stop serving and close every connection, kept-alive ones too."""
-        self._server.shutdown()
+        if self._thread.is_alive():
+            self._server.shutdown()
+            self._thread.join()
         self._server.server_close()
         for connection in list(self._server.connections):  # type: ignore[attr-defined]
             try:
                 connection.shutdown(socket.SHUT_RDWR)
             except OSError:
                 continue  # the client was quicker
-        self._thread.join()

@@ -1,9 +1,9 @@
 """Makes ``epicor-schema.json`` beside it: the part of a tenant's schema that the sandbox, and so the clients, use.
 
-``PYTHONPATH=. python tests/contracts/trim_schema.py FULL.json`` reads the full schema (services with entity sets, methods and row
-types, as generated from a tenant's Swagger) and writes the trimmed copy: entity sets and methods that the sandbox
-serves, and the types they need. Row types keep every column but reporting-currency copies (``Rpt1`` to ``Rpt3``)
-and ``Dev`` columns, so that a column used later can be checked without the full file.
+``PYTHONPATH=. python tests/contracts/trim_schema.py FULL.json`` reads the full schema (services with entity sets,
+methods and row types, as generated from a tenant's Swagger) and writes the trimmed copy: entity sets and methods that
+the sandbox serves, and the types they need. Row types keep every column but reporting-currency copies (``Rpt1`` to
+``Rpt3``) and ``Dev`` columns, so that a column used later can be checked without the full file.
 """
 
 from __future__ import annotations

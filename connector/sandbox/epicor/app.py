@@ -107,6 +107,8 @@ def _resource(
     if known is None and service not in METHOD_SERVICES:
         raise unknown_resource(f"Service {service} not found.")
     keyed = _KEYED.match(tail)
+    if keyed and "/" in keyed["key"]:
+        raise unknown_resource("No HTTP resource was found that matches the request URI.")  # IIS decodes %2F first
     name = keyed["name"] if keyed else tail.removesuffix("/$count")
     if known is None or name not in known.sets or (service, tail) in METHODS:
         return _method(request, state, database, service=service, name=tail, raw=raw)

@@ -34,9 +34,10 @@ _FIXED = ("VendorNum", "InvoiceNum", "Posted", "GroupID", "DocInvoiceAmt", "Invo
 
 @method(INVOICES, "Update", "ds")
 def _update(call: Call) -> Body:
-    ds = call.ds
-    _check_periods(call, ds)
-    return reply(ds=_save(call, ds))
+    sent = _sent(call.ds)
+    if any(is_closed(call.state, day) for day in _apply_dates(call, sent)):
+        raise business(_CLOSED, table="APInvHed", field="ApplyDate")
+    return reply(ds=_save(call, sent))
 
 
 @method(
@@ -45,17 +46,17 @@ def _update(call: Call) -> Body:
     "ds cGroupID cTableName runChkCPay runChkBankRef runChkRevChrg suppressUserPrompts",
 )
 def _update_master(call: Call) -> Body:
-    ds = call.ds
+    ds, sent = call.ds, _sent(call.ds)
     if call.text("cTableName") not in SERVICES[INVOICES].tables:
         raise bad_input(f"Table {call.text('cTableName')} is not part of the dataset.")
     group = guard_group(call.database, "APInvGrp", call.text("cGroupID"), call.user)
     message, prompt = "", False
-    if any(is_closed(call.state, day) for day in _apply_dates(call, ds)):
+    if any(is_closed(call.state, day) for day in _apply_dates(call, sent)):
         message = _CLOSED
     elif call.state.options.bpm_prompt and not call.flag("suppressUserPrompts"):
         message, prompt = call.state.options.bpm_prompt, True
     else:
-        ds = _save(call, ds)
+        ds = _save(call, sent)
     return reply(
         ds=ds,
         grpTotalInvAmt=group_total(call.database, group["GroupID"]),
@@ -82,32 +83,32 @@ def group_total(database: Database, group: str) -> Decimal:
     return sum((row["DocInvoiceAmt"] for row in rows), Decimal(0))
 
 
-def _apply_dates(call: Call, ds: Dataset) -> list[str | None]:
-    """Return the apply dates of every header that the edited rows of a dataset belong to."""
-    days = []
-    for table in SERVICES[INVOICES].tables:
-        for row in (row for row in ds.get(table, []) if row.get("RowMod") and table != "APInvHedAttch"):
-            stored = call.database["APInvHed"].get(row.get("VendorNum"), row.get("InvoiceNum"))
-            days.append(row.get("ApplyDate") if table == "APInvHed" else (stored or {}).get("ApplyDate"))
+def _sent(ds: Dataset) -> Dataset:
+    """Return the edited rows of a dataset by table, checked."""
+    return {table: edited(INVOICES, ds, table) for table in SERVICES[INVOICES].tables}
+
+
+def _apply_dates(call: Call, sent: Dataset) -> list[str | None]:
+    """Return the apply dates of every header that edited rows belong to; attachments need none."""
+    days = [row.get("ApplyDate") for row in sent["APInvHed"] if row["RowMod"] != "D"]
+    for table in SERVICES[INVOICES].tables[1:-1]:
+        for row in sent[table]:
+            stored = call.database["APInvHed"].get(row["VendorNum"], row["InvoiceNum"])
+            days.append(stored["ApplyDate"] if stored else None)
     return days
 
 
-def _check_periods(call: Call, ds: Dataset) -> None:
-    if any(is_closed(call.state, day) for day in _apply_dates(call, ds)):
-        raise business(_CLOSED, table="APInvHed", field="ApplyDate")
-
-
-def _save(call: Call, ds: Dataset) -> Dataset:
+def _save(call: Call, sent: Dataset) -> Dataset:
     """Write every edited row; returns the invoices concerned as they now stand."""
     touched: list[tuple[int, str]] = []
-    for sent in edited(INVOICES, ds, "APInvHed"):
-        header = _save_header(call, sent)
+    for row in sent["APInvHed"]:
+        header = _save_header(call, row)
         if header is not None:
             touched.append((header["VendorNum"], header["InvoiceNum"]))
     for table in SERVICES[INVOICES].tables[1:]:
-        for sent in edited(INVOICES, ds, table):
-            key = (sent["VendorNum"], sent["InvoiceNum"])
-            _save_below(call, table, sent, key)
+        for row in sent[table]:
+            key = (row["VendorNum"], row["InvoiceNum"])
+            _save_below(call, table, row, key)
             touched.append(key)
     whole: dict[str, list[Row]] = {}
     for key in dict.fromkeys(touched):

@@ -64,8 +64,11 @@ def _payment(database: Database, row: Row) -> Row:
 
 
 def _chosen(row: Row, columns: list[str]) -> Row:
-    return {name: _plain(row[name]) for name in columns}
+    return {name: _plain(name, row[name]) for name in columns}
 
 
-def _plain(value: Any) -> Any:
-    return str(value) if isinstance(value, Decimal) else value
+def _plain(name: str, value: Any) -> Any:
+    """Return amounts to the cent and other decimals as they are, both as text."""
+    if not isinstance(value, Decimal):
+        return value
+    return f"{value + 0:.2f}" if name.startswith("Doc") and name != "DocUnitCost" else str(value)
