@@ -96,7 +96,8 @@ class AvidXchangeClient:
         return self._batch_answer(kind, answer, kind.path_name, [external_id for external_id, _item in items])
 
     def batch(self, kind: BatchKind, avid_batch_id: str, external_ids: Sequence[str]) -> BatchAnswer:
-        """Look up a submitted batch (R10): ``external_ids`` are its items in the order sent.
+        """Look up a submitted batch (R10). ``external_ids`` are all of its items in the order sent, decided ones too:
+        without echoes a verdict is found by its position among all of them.
 
         Raises ``Rejected`` (code ``not_found``) for a batch that AvidXchange does not know.
         """

@@ -12,7 +12,7 @@ import pytest
 from connector.avidxchange.client import AvidXchangeClient, AvidXchangeConfig, BatchKind
 from connector.avidxchange.profile import Profile
 from connector.avidxchange.records import BatchState
-from connector.transport.errors import ConnectorError, Misconfigured, Retry, Uncertain
+from connector.transport.errors import ConnectorError, Misconfigured, Rejected, Retry, Uncertain
 from tests.avidxchange.connected import connected, invoice, vendor
 
 THROTTLE_XML = (
@@ -129,6 +129,42 @@ def test_a_401_after_a_new_login_stops_the_stage() -> None:
         with pytest.raises(Misconfigured) as caught:
             list(here.client.vendors())
         assert (caught.value.code, here.calls("token"), here.calls("vendors")) == ("login_refused", 2, 2)
+
+
+# --- a 200 is not yet what was asked for ---------------------------------------------------------------------------
+
+
+def test_a_server_that_ignores_the_filter_finds_nobody_we_did_not_ask_for() -> None:
+    items = [{"Id": number, "ExternalId": f"E|{number}", "GrossAmount": 1} for number in (1, 2)]
+    payments = [{"PaymentId": number, "Amount": 1} for number in (1, 2)]
+    rules = [
+        fault("status", r"/v1/invoices\?", status=200, body={"Items": items}),
+        fault("status", r"/v1/payments\?", status=200, body={"Items": payments}),
+    ]
+    with connected(faults=rules) as here:
+        assert [one.external_id for one in here.client.invoices_by_external_id(["E|2", "E|3"])] == ["E|2"]
+        assert [one.id for one in here.client.payments_by_id(["2", "3"])] == ["2"]
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "code"),
+    [
+        ({"Results": {"Successful": "false", "Errors": {"Code": "IMAGE_REJECTED"}}}, Rejected, "image_rejected"),
+        ({"Results": [{"Successful": False, "Errors": [{"Message": "no"}]}]}, Rejected, "unexpected"),
+        ({"Id": 5}, None, ""),
+        ("", Uncertain, "unreadable_answer"),  # empty, but said to be a web page
+        ('{"cut', Uncertain, "unreadable_answer"),
+    ],
+)
+def test_an_image_refused_with_status_200(body: Any, kind: type[ConnectorError] | None, code: str) -> None:
+    with connected(faults=[fault("status", "/images", status=200, body=body)]) as here:
+        pdf = io.BytesIO(b"%PDF-")
+        caught: ConnectorError | None = None
+        try:
+            here.client.upload_image("1", external_id="a", file_name="a", content_hash="b", file=pdf, size=5)
+        except ConnectorError as error:
+            caught = error
+        assert (type(caught) if caught else None, caught.code if caught else "") == (kind, code)
 
 
 # --- what is not offered -----------------------------------------------------------------------------------------
