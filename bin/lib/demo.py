@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -20,7 +19,7 @@ import report
 from databases import create_database, empty_database, free_port, is_free
 from environment import LOCAL, ROOT, VENV, MissingPiece
 from postgres import Postgres
-from processes import LOGS, ProcessEnded, Processes, alone, answers
+from processes import LOGS, ProcessEnded, Processes, alone, answers, end_on_signals
 from site_environment import LOGIN, kept, procfile, site_environment
 from steps import Steps
 
@@ -33,7 +32,7 @@ WAIT_SECONDS = 60
 def main(arguments: Sequence[str]) -> int:
     """Run the demo; 0 all agrees, 1 something does not or failed, 2 a piece of the machine is missing."""
     options = _options(arguments)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    end_on_signals()
     try:
         with alone("demo"), Processes() as processes:
             demo = Demo(processes, port=_port(options.port, once=options.once))

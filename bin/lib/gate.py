@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import os
 import secrets
-import signal
 import subprocess
 import sys
 import time
@@ -19,7 +18,7 @@ from dataclasses import dataclass
 from databases import create_database
 from environment import LOCAL, ROOT, VENV, MissingPiece
 from postgres import Postgres
-from processes import ProcessEnded, Processes
+from processes import ProcessEnded, Processes, end_on_signals
 
 WORKERS = 2
 SOURCES = ["manage.py", "connector", "tenants", "syncjobs", "tests", "benchmarks", "bin"]
@@ -49,7 +48,7 @@ def checks() -> list[Check]:
 
 def main(arguments: list[str]) -> int:
     """Run the gate and return its exit code: 0 all well, 1 something failed, 2 a piece of the machine is missing."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    end_on_signals()
     try:
         with Processes() as processes:
             database = _database(processes)

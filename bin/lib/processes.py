@@ -154,8 +154,17 @@ def alone(name: str) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise MissingPiece(f"bin/{name} already runs in this checkout; stop that one first") from None
+            raise MissingPiece("it already runs in this checkout; stop that one first") from None
         yield
+
+
+def end_on_signals() -> None:
+    """Turn SIGINT and SIGTERM into exceptions, so that everything started is stopped.
+
+    A shell script's background command starts with SIGINT ignored; it should end on it all the same.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
 
 def answers(url: str) -> bool:

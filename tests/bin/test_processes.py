@@ -106,7 +106,7 @@ def test_the_last_started_is_stopped_first_and_files_go_last(tmp_path: Path) -> 
 def test_two_of_a_kind_do_not_run_in_one_checkout() -> None:
     with (
         alone("demo"),
-        pytest.raises(MissingPiece, match="bin/demo already runs in this checkout; stop that one first"),
+        pytest.raises(MissingPiece, match="it already runs in this checkout; stop that one first"),
         alone("demo"),
     ):
         pass
