@@ -166,7 +166,9 @@ def add_receipt_lines(
             _set_quantity(ds, line, row)
         reply = client.method(INVOICES, "InvoiceSelectedLines", {"ds": ds}, writes=True)
         if str(reply.get("opLOCMsg") or "").strip():
-            raise refuse(str(reply["opLOCMsg"]), operation="InvoiceSelectedLines", code="needs_user_input")
+            raise refuse(
+                str(reply["opLOCMsg"]), operation="InvoiceSelectedLines", code="needs_user_input", show=client.show
+            )
 
 
 def _receipt_row(ds: Dataset, line: InvoiceLineDraft) -> TableRow:
@@ -257,7 +259,7 @@ def _change(client: EpicorClient, ds: Dataset, method: str, values: Mapping[str,
     """Call a Change method, which fills defaults; a question it asks back is for a person."""
     reply = client.method(INVOICES, method, {"ds": ds, **values}, writes=False)
     if str(reply.get("confirmMsg") or "").strip():
-        raise refuse(str(reply["confirmMsg"]), operation=method, code="needs_user_input")
+        raise refuse(str(reply["confirmMsg"]), operation=method, code="needs_user_input", show=client.show)
     return dataset(reply, method)
 
 
@@ -267,5 +269,5 @@ def _update_master(client: EpicorClient, group_id: str, table: str, ds: Dataset)
     )
     question = {"ds": ds, "cGroupID": group_id, "cTableName": table, **switches}
     reply = client.method(INVOICES, "UpdateMaster", question, writes=True)
-    require_saved(reply, "UpdateMaster")
+    require_saved(reply, "UpdateMaster", show=client.show)
     return dataset(reply, "UpdateMaster", writes=True)

@@ -83,6 +83,8 @@ class EpicorClient:
         self.company = config.company
         #: Whom Epicor knows us as, where the login says so; it tells our own locks from other people's.
         self.user = config.username
+        #: Redacts texts of this tenant's Epicor before they are shown.
+        self.show = self._gateway.show
 
     def __repr__(self) -> str:
         return f"EpicorClient({self._gateway.root}, {self.company})"
@@ -176,7 +178,7 @@ class EpicorClient:
         if count:
             options["$count"] = "true"
         answer = self._gateway.get(entity.service, entity.name, options, link=question.link)
-        return decode(entity, answer.body, company=self.company)
+        return decode(entity, answer.body, company=self.company, show=self.show)
 
     # -- documents, files, methods ------------------------------------------------------------------------------------
 
@@ -193,14 +195,15 @@ class EpicorClient:
             document = _INVOICE.decode(answer.body).document
         except (msgspec.DecodeError, UnicodeDecodeError) as problem:
             raise Rejected(
-                f"{_INVOICES}/GetByID: the invoice cannot be read: {str(problem)[:300]}",
+                f"{_INVOICES}/GetByID: the invoice cannot be read: {self.show(str(problem))[:300]}",
                 system=System.EPICOR,
                 code="unreadable_document",
                 request_id=answer.request_id,
             ) from None
         if document is None or not document.header:
             return None
-        check_companies((row.company for row in document.header), company=self.company, where=f"{_INVOICES}/GetByID")
+        companies = (row.company for row in document.header)
+        check_companies(companies, company=self.company, where=f"{_INVOICES}/GetByID", show=self.show)
         return document
 
     def download(self, file_ref: int, sink: BinaryIO, *, max_bytes: int) -> int:

@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from connector.epicor.faults import meaning
+from connector.epicor.rows import Show
 from connector.transport.errors import ConnectorError, Held, System, Uncertain
 from connector.transport.redact import redact_text
 
@@ -77,10 +78,11 @@ def is_true(value: object) -> bool:
     return value is True or str(value).strip().lower() == "true"
 
 
-def refuse(text: str, *, operation: str, code: str) -> ConnectorError:
-    """Return the error for words that came with HTTP 200: what the fault table knows them as, else ``Held``."""
+def refuse(text: str, *, operation: str, code: str, show: Show = redact_text) -> ConnectorError:
+    """Return the error for words that came with HTTP 200: what the fault table knows them as, else ``Held``. ``show``
+    redacts them."""
     known = meaning(text)
-    shown = redact_text(text.strip())[:600] or "no reason given"
+    shown = show(text.strip())[:600] or "no reason given"
     error = known.error if known is not None and issubclass(known.error, Held) else Held
     return error(
         f"{operation}: {shown}",
@@ -90,11 +92,11 @@ def refuse(text: str, *, operation: str, code: str) -> ConnectorError:
     )
 
 
-def require_saved(reply: Mapping[str, Any], operation: str) -> None:
+def require_saved(reply: Mapping[str, Any], operation: str, *, show: Show = redact_text) -> None:
     """Raise ``Held`` unless UpdateMaster really saved: HTTP 200 with ``lUpdateRan`` false or ``requiresUserInput`` true
     means that nothing was (epicor.md 5.2). Codes: what the message means, else ``needs_user_input``, ``not_saved``."""
     says = " ".join(str(reply.get(name) or "") for name in ("opMessage", "opDUAMsg", "opMsgChkBankRef", "opChkRevMsg"))
     if is_true(reply.get("requiresUserInput")):
-        raise refuse(says, operation=operation, code="needs_user_input")
+        raise refuse(says, operation=operation, code="needs_user_input", show=show)
     if "lUpdateRan" in reply and not is_true(reply["lUpdateRan"]):
-        raise refuse(says, operation=operation, code="not_saved")
+        raise refuse(says, operation=operation, code="not_saved", show=show)

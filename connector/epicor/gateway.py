@@ -51,6 +51,8 @@ class Gateway:
         self.root = config.root
         self.company = config.company
         redactor = Redactor(config.secrets)
+        #: Redacts texts of this tenant's Epicor before they are shown.
+        self.show = redactor.text
         self._http = HttpClient(
             system=System.EPICOR,
             base_url=config.root,
@@ -92,7 +94,7 @@ class Gateway:
             send = self._http.write if writes else self._http.read
             answer = send(self.url(service, method), operation=operation, body=body, method="POST")
         reply = _reply(answer, operation, writes=writes)
-        check_companies(_companies(reply), company=self.company, where=operation)
+        check_companies(_companies(reply), company=self.company, where=operation, show=self.show)
         return reply
 
     def stream(

@@ -148,14 +148,14 @@ def post_group(client: EpicorClient, group_id: str) -> None:
     before = client.method(GROUPS, "PrePostGrp", {"postGroupID": group_id}, writes=True)
     says = " ".join(str(before.get(name) or "") for name in ("taxRecMessage", "LNMessage")).strip()
     if says:
-        raise refuse(says, operation="PrePostGrp", code="needs_user_input")
+        raise refuse(says, operation="PrePostGrp", code="needs_user_input", show=client.show)
     ds = dataset(client.method(POST, "GetNewParameters", {}, writes=False), "GetNewParameters", name="returnObj")
     for row in rows(ds, "APPaymentPostProcess"):
         put(row, {"GroupID": group_id})
     client.method(POST, "RunDirect", {"ds": ds}, writes=True)
     after = find_group(client, CHECK_GROUPS, group_id, CheckGroup)
     if after is not None and text(after.post_error_log):
-        raise refuse(text(after.post_error_log), operation="Posting", code="posting_refused")
+        raise refuse(text(after.post_error_log), operation="Posting", code="posting_refused", show=client.show)
 
 
 def delete_unposted(client: EpicorClient, head_num: int) -> None:
@@ -182,7 +182,7 @@ def void(client: EpicorClient, head_num: int, *, void_date: date, bank_account_i
     }
     check = client.method(VOID, "CheckBeforeVoid", question, writes=False)
     if str(check.get("message") or "").strip():
-        raise refuse(str(check["message"]), operation="CheckBeforeVoid", code="void_question")
+        raise refuse(str(check["message"]), operation="CheckBeforeVoid", code="void_question", show=client.show)
     for row in rows(ds, "CheckHed"):
         if row.get("HeadNum") == head_num:
             put(row, {"SelectedForAction": True, "RowMod": "U"})
@@ -196,7 +196,7 @@ def _change(client: EpicorClient, service: str, method: str, question: Mapping[s
     """Call a method that only computes and return the dataset it changed; a question it asks back is for a person."""
     reply = client.method(service, method, question, writes=False)
     if str(reply.get("pcQuestion") or "").strip():
-        raise refuse(str(reply["pcQuestion"]), operation=method, code="needs_user_input")
+        raise refuse(str(reply["pcQuestion"]), operation=method, code="needs_user_input", show=client.show)
     return dataset(reply, method)
 
 

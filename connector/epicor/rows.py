@@ -7,7 +7,7 @@ stops a page. Every row's company is compared before anybody sees the page.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
@@ -17,9 +17,12 @@ import msgspec
 
 from connector.epicor.records import EntitySet, Row
 from connector.transport.errors import Misconfigured, Retry, System
+from connector.transport.redact import redact_text
 
 #: A key's values without the company, in key order; null texts are empty ones.
 Key = tuple[int | str | bool, ...]
+#: Redacts what is quoted of an answer; a client's own knows that tenant's secrets.
+Show = Callable[[str], str]
 
 _LOOSE = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)
 
@@ -91,8 +94,8 @@ def _attributes(entity: EntitySet) -> tuple[str, ...]:
     return tuple(names[column] for column in entity.key)
 
 
-def decode(entity: EntitySet, body: bytes, *, company: str) -> Decoded:
-    """Return the rows of an entity set's answer.
+def decode(entity: EntitySet, body: bytes, *, company: str, show: Show = redact_text) -> Decoded:
+    """Return the rows of an entity set's answer; ``show`` redacts what is quoted of it.
 
     Raises ``Misconfigured`` (code ``wrong_company``) if any row is another company's, and ``Retry`` (code
     ``answer_unreadable``) if the answer is no list of rows at all.
@@ -100,8 +103,8 @@ def decode(entity: EntitySet, body: bytes, *, company: str) -> Decoded:
     try:
         whole = _whole(entity.row).decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return _row_by_row(entity, body, company=company)
-    check_companies((row.company for row in whole.value), company=company, where=entity.name)
+        return _row_by_row(entity, body, company=company, show=show)
+    check_companies((row.company for row in whole.value), company=company, where=entity.name, show=show)
     keys = [_key_of(entity, row) for row in whole.value]
     rows = list(zip(keys, whole.value, strict=True))
     return Decoded(rows, [], list(keys), whole.next_link or "", whole.count)
@@ -112,7 +115,7 @@ def _key_of(entity: EntitySet, row: Row) -> Key:
     return tuple("" if value is None else value for value in values)
 
 
-def _row_by_row(entity: EntitySet, body: bytes, *, company: str) -> Decoded:
+def _row_by_row(entity: EntitySet, body: bytes, *, company: str, show: Show) -> Decoded:
     try:
         loose = _LOOSE_PAGE.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -126,11 +129,11 @@ def _row_by_row(entity: EntitySet, body: bytes, *, company: str) -> Decoded:
         except (msgspec.DecodeError, UnicodeDecodeError) as problem:
             columns = _columns(raw)
             if columns.get("Company"):
-                check_companies([str(columns["Company"])], company=company, where=entity.name)
+                check_companies([str(columns["Company"])], company=company, where=entity.name, show=show)
             keys.append(_loose_key(entity, columns))
-            bad.append(BadRow(_shown_key(entity, columns), _plain(problem)))
+            bad.append(BadRow(show(_shown_key(entity, columns)), show(_plain(problem))))
             continue
-        check_companies([row.company], company=company, where=entity.name)
+        check_companies([row.company], company=company, where=entity.name, show=show)
         keys.append(_key_of(entity, row))
         rows.append((_key_of(entity, row), row))
     count = str(loose.count or "")
@@ -173,12 +176,12 @@ def _plain(problem: Exception) -> str:
     return f"column {path.strip('.`')}: {reason}"[:300] if path and reason else text[:300]
 
 
-def check_companies(found: Iterable[str], *, company: str, where: str) -> None:
+def check_companies(found: Iterable[str], *, company: str, where: str, show: Show = redact_text) -> None:
     """Raise ``Misconfigured`` (code ``wrong_company``) naming the company that answered instead of ours."""
     for other in found:
         if other != company:
             raise Misconfigured(
-                f"{where}: company {other[:50]!r} answered where {company!r} was asked. Nothing was stored.",
+                f"{where}: company {show(other)[:50]!r} answered where {company!r} was asked. Nothing was stored.",
                 system=System.EPICOR,
                 code="wrong_company",
                 hint="Check company and base URL of this Epicor connection; the case of the company counts.",

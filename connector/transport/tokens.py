@@ -60,7 +60,7 @@ class ClientCredentials:
         if refusal is not None:
             raise refusal
         fields: dict[str, object] = {}
-        with contextlib.suppress(OAuth2Error, ValueError, TypeError):
+        with contextlib.suppress(OAuth2Error, ValueError, TypeError, AttributeError):
             fields = dict(client.parse_request_body_response(reply.body.decode("utf-8", "replace")))
         value = fields.get("access_token")
         if not isinstance(value, str) or not value:
