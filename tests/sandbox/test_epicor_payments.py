@@ -228,6 +228,19 @@ def test_a_group_with_a_variance_is_not_posted() -> None:
         )
 
 
+def test_posting_through_the_task_agent_needs_an_agent() -> None:
+    service = "Erp.PROC.APPaymentPostSvc"
+    with EpicorWorld() as world:
+        make_payment_group(world)
+        head = paid(world, open_invoice(world), "5.00")
+        ds = world.call(service, "GetNewParameters")["returnObj"]
+        ds["APPaymentPostProcess"][0]["GroupID"] = "PAY1"
+        agent = {"agentID": "", "agentSchedNum": 0, "agentTaskNum": 0, "maintProgram": "connector"}
+        assert error(world.post(service, "SubmitToAgent", {"ds": ds, **agent}))[2] == "Task agent is required."
+        world.call(service, "SubmitToAgent", ds=ds, **{**agent, "agentID": "SystemTaskAgent"})
+        assert world.stored("CheckHed", head)["Posted"] is True
+
+
 def test_deleting_an_unposted_payment_gives_the_balance_back() -> None:
     with EpicorWorld() as world:
         make_payment_group(world)

@@ -177,6 +177,17 @@ def test_keyed_reads_and_their_limits() -> None:
         assert len(world.rows(f"{INVOICES}/APInvoices?$filter={where}")) == 1
 
 
+def test_a_company_shows_itself_under_a_renamed_column() -> None:
+    with EpicorWorld() as world:
+        shown = {"Company1": "EPIC06", "Name": "Sandbox Industrial Distribution"}
+        where = "$select=Company1,Name&$filter=Company1%20eq%20'EPIC06'"
+        assert world.rows(f"Erp.BO.CompanySvc/Companies?{where}") == [shown]
+        assert world.get("Erp.BO.CompanySvc/Companies('EPIC06')?$select=Company1,Name").json() == shown
+        assert world.get("Erp.BO.CompanySvc/Companies('EPIC07')").status_code == 404
+        row = world.call("Erp.BO.CompanySvc", "GetByID", company="EPIC06")["returnObj"]["Company"][0]
+        assert (row["Company"], "Company1" in row) == ("EPIC06", False)
+
+
 def test_expand_brings_children() -> None:
     with EpicorWorld() as world:
         order = world.rows("Erp.BO.POSvc/POes?$expand=PODetails&$filter=PONum%20eq%2040003")[0]

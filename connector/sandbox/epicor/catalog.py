@@ -47,8 +47,8 @@ class Service:
 
     def hidden(self, table: str) -> frozenset[str]:
         """Return the columns of a table of ours that this service's dataset does not have."""
-        if table == "GLAccount":
-            return frozenset({"GLAccount1"})  # the set's name for it (epicor.md section 1)
+        if table in {"GLAccount", "Company"}:
+            return frozenset({f"{table}1"})  # the set's name for it (epicor.md section 1)
         return _SEARCH_HIDDEN if table in self.aliases else frozenset()
 
     def shown(self, table: str) -> str:
@@ -66,6 +66,8 @@ _GL = "GLAccount"
 _INVOICE_EMPTY = """APIHAPInvExpTGLC APIHAPLnTax APInvDtlAttch APInvDtlDEASch APInvDtlTGLC APInvHedMscTax APInvJob
     APInvLnMscTax APInvMsc APInvPB APInvSched APInvTax APLnTax AdditionalForms_ParametersView EntityGLC GlbAPIETGLC
     LegalNumGenOpts PEAPInvTax PESUNATDtl RcvMisc SupplierXRef TaxConnectStatus"""
+_COMPANY_EMPTY = """AGCompany APSyst ARSyst BMSyst BorderPct CRSyst CSFSyst CompanyAttch CurrRateGrp Currency EQSyst
+    EntityGLC ExtPRSyst FsSyst GLSyst ISSyst JCSyst MMSyst PDMSyst PECompWhldHist PRSyst TaxSvcConfig XaSyst XbSyst"""
 _PO_EMPTY = """PODetailAttch PODetailInsp PODetailMiscTax PODetailTax POHeadMisc POHeaderAttch POHeaderMiscTax
     POHeaderTax POMisc PORelAttch PORelTGLC PORelTax"""
 _RECEIPT_EMPTY = """LegalNumGenOpts PendingRcvDtl RcvDtlAttch RcvDtlAttrValueSet RcvDtlTax RcvDuty RcvHeadAttch
@@ -91,6 +93,13 @@ SERVICES: dict[str, Service] = {
             _sets(_GL, "GLAccounts", _GL, hidden="GLAccount"),
             (_GL,),
             {"coACode": "COACode", "glAccount": "GLAccount1"},
+        ),
+        Service(
+            "Erp.BO.CompanySvc",
+            _sets("Company", "Companies", "Company", hidden="Company"),
+            ("Company",),
+            {"company": "Company1"},
+            tuple(_COMPANY_EMPTY.split()),
         ),
         Service(
             "Erp.BO.COASegValuesSvc",
@@ -201,5 +210,7 @@ METHOD_SERVICES = ("Erp.PROC.APInvoicePostSvc", "Erp.PROC.APPaymentPostSvc", "Ic
 
 
 def key_columns(table: str) -> tuple[str, ...]:
-    """Return a table's key as it stands in a keyed URL: Company first."""
+    """Return a table's key as it stands in a keyed URL: Company first, but for the company itself."""
+    if table == "Company":
+        return KEYS[table]
     return ("Company", *KEYS[table])

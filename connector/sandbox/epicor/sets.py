@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Any
 from urllib.parse import quote, unquote
 
-from connector.sandbox.epicor.catalog import SERVICES, EntitySet, Service
+from connector.sandbox.epicor.catalog import SERVICES, EntitySet, Service, key_columns
 from connector.sandbox.epicor.errors import bad_query, not_found
 from connector.sandbox.epicor.filters import Filter
 from connector.sandbox.epicor.options import EpicorOptions
@@ -113,9 +113,10 @@ def read_one(database: Database, *, service: Service, name: str, key: list[Any],
     entity = service.sets[name]
     _check_names(entity, query, service)
     table = database[entity.table]
-    if len(key) != len(table.columns) + 1:
+    columns = key_columns(entity.table)
+    if len(key) != len(columns):
         raise bad_query("The number of keys specified in the URI does not match the number of key properties.")
-    row = table.get(*key[1:]) if str(key[0]) == database.company else None
+    row = table.get(*key[-len(table.columns) :]) if str(key[0]) == database.company else None
     if row is None:
         raise not_found()
     return _shown(database, service, entity, row, query)

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 _SPECS: dict[str, str] = {
+    "Company": "Company1 Name Address1 Address2 Address3 City State Zip Country CountryNum:i PhoneNum",
     "Vendor": """VendorNum:i VendorID Name LegalName GroupCode AccountRef Address1 Address2 Address3 City State ZIP
         Country CountryNum:i PhoneNum FaxNum EMailAddress VendURL TaxPayerID TINType Print1099:b Code1099ID FormTypeID
         TaxRegionCode TermsCode CurrencyCode PMUID:i PayMethodName OneCheck:b PurPoint PrimaryBankID HasBank:b

@@ -51,7 +51,9 @@ class Chart:
 
 
 def add_terms_and_money(writer: Writer, company: Company) -> None:
-    """Add purchase terms, USD and CAD, payment methods and bank accounts (fake numbers)."""
+    """Add the company itself, purchase terms, USD and CAD, payment methods and bank accounts (fake numbers)."""
+    writer.add(company, "Company", Company1=company.code, Name=company.name, Address1="1 Foundry Road", City="Toledo",
+               State="OH", Zip="43604", Country="USA", CountryNum=1, PhoneNum="555-0100")  # fmt: skip
     for code, (text, due, discount_days, percent) in TERMS.items():
         writer.add(company, "PurTerms", TermsCode=code, Description=text, TermsType="D", DueDays=due,
                    DiscountDays=discount_days, DiscountPercent=percent, NumberOfPayments=1,

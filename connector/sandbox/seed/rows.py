@@ -15,6 +15,7 @@ Row = dict[str, Any]
 
 #: Table name -> key columns without Company, in key order (epicor.md 4.1; the capitals are Epicor's).
 KEYS: dict[str, tuple[str, ...]] = {
+    "Company": ("Company1",),
     "Vendor": ("VendorNum",),
     "VendRemitTo": ("VendorNum", "RemitToSeq"),
     "PurTerms": ("TermsCode",),
