@@ -43,6 +43,9 @@ class InvoiceLink(Outgoing):
     due_date = models.DateField(null=True, blank=True)
     po_number = models.CharField(max_length=60, blank=True, default="")
     header_hash = models.CharField(max_length=64, blank=True, default="", help_text="Epicor header as last read.")
+    waits_for = models.CharField(
+        max_length=200, blank=True, default="", help_text="The GL account whose mapping would release it."
+    )
     captured_batch = models.ForeignKey(
         "syncjobs.Batch", null=True, blank=True, on_delete=models.PROTECT, related_name="captured_invoices"
     )
