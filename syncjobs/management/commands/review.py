@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -79,23 +80,28 @@ def _group(group: ProblemGroup) -> dict[str, Any]:
         "code": group.code,
         "turn": group.turn,
         "count": group.count,
-        "amounts": {currency: str(amount) for currency, amount in group.amounts.items()},
+        "amounts": {currency: _money(amount) for currency, amount in group.amounts.items()},
         "example": group.example,
         "hint": group.hint,
     }
 
 
+def _money(amount: Decimal) -> str:
+    """Return an amount with its cents; the third stored decimal only where a currency uses it."""
+    return f"{amount:.3f}".removesuffix("0")
+
+
 def _lines(report: dict[str, Any], *, approve_all: bool) -> list[str]:
     lines = []
     if approve_all:
-        lines.append(f"{report['approved']} mappings approved")
+        lines.append(f"Approved: {report['approved']}")
         lines += [f"  not approved: {one['key']} {one['name']}: {one['why']}" for one in report["refused"]]
-    lines.append(f"{len(report['mappings'])} mappings wait for a decision")
+    lines.append(f"Mappings that wait for a decision: {len(report['mappings'])}")
     for one in report["mappings"]:
         to = f"= {one['avidxchange']}, score {one['score']}" if one["proposal"] == "match" else "new in AvidXchange"
         reasons = f" ({', '.join(one['reasons'])})" if one["reasons"] else ""
         lines.append(f"  {one['key']} {one['name']}: {to}{reasons}")
-    lines.append(f"{sum(one['count'] for one in report['problems'])} problems are open")
+    lines.append(f"Open problems: {sum(one['count'] for one in report['problems'])}")
     for one in report["problems"]:
         money = ", ".join(f"{amount} {currency}".strip() for currency, amount in one["amounts"].items())
         stake = f", {money} at stake" if money else ""
