@@ -13,6 +13,8 @@ from django.core.exceptions import PermissionDenied
 from django.forms import BaseInlineFormSet, ModelForm
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils.decorators import method_decorator
+from django.views.decorators.debug import sensitive_post_parameters
 from unfold.admin import StackedInline, TabularInline
 from unfold.decorators import action, display
 
@@ -124,7 +126,7 @@ class TenantAdmin(ScopedAdmin):
     actions = None
     actions_detail: ClassVar[list[str]] = ["test_connections"]
     fieldsets: ClassVar[Any] = (
-        (None, {"fields": ("name", "slug", ("status", "currency", "time_zone"))}),
+        (None, {"fields": ("name", "slug", "status", "currency", "time_zone")}),
         *(
             (group, {"fields": tuple(f"{PREFIX}{name}" for name in names), "classes": ("tab",)})
             for group, names in GROUPS.items()
@@ -159,6 +161,12 @@ class TenantAdmin(ScopedAdmin):
         return hasattr(tenant, "avidxchange_connection")
 
     # --- saving: through services, so that it is audited ---
+
+    @method_decorator(sensitive_post_parameters())
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Keep what was typed, secrets among it, out of error reports."""
+        answer: HttpResponse = super().changeform_view(request, *args, **kwargs)
+        return answer
 
     def save_model(self, request: HttpRequest, obj: Tenant, form: ModelForm[Tenant], change: bool) -> None:
         """Save and audit; the theme's own step afterwards runs the buttons beside "save"."""
@@ -206,6 +214,7 @@ class TenantAdmin(ScopedAdmin):
             "opts": self.opts,
             "tenant": tenant,
             "checks": checks,
+            "failed": sum(not check.ok for check in checks or ()),
             "systems": [
                 (name, [check for check in checks or () if check.system == system])
                 for system, name in (("epicor", "Epicor"), ("avidxchange", "AvidXchange"))

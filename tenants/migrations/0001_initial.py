@@ -82,7 +82,7 @@ class Migration(migrations.Migration):
                     models.CharField(
                         blank=True,
                         default="",
-                        help_text="Where OAuth2 tokens are fetched.",
+                        help_text="Where OAuth2 tokens are fetched; blank: where the system usually issues them.",
                         max_length=500,
                         verbose_name="token address",
                     ),
@@ -244,7 +244,7 @@ class Migration(migrations.Migration):
                     models.CharField(
                         blank=True,
                         default="",
-                        help_text="Where OAuth2 tokens are fetched.",
+                        help_text="Where OAuth2 tokens are fetched; blank: where the system usually issues them.",
                         max_length=500,
                         verbose_name="token address",
                     ),

@@ -29,7 +29,11 @@ class Connection(models.Model):
 
     base_url = models.CharField("address", max_length=500)
     token_url = models.CharField(
-        "token address", max_length=500, blank=True, default="", help_text="Where OAuth2 tokens are fetched."
+        "token address",
+        max_length=500,
+        blank=True,
+        default="",
+        help_text="Where OAuth2 tokens are fetched; blank: where the system usually issues them.",
     )
     client_id = models.CharField("client id", max_length=200, blank=True, default="")
     max_concurrency = models.PositiveSmallIntegerField(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from decimal import Decimal
+from threading import Barrier
 from typing import Any
 from uuid import UUID
 
@@ -147,6 +149,26 @@ def test_many_rows_outside_a_transaction_are_refused(tenant: Tenant, actor: Acto
         audit.record_many(tenant, [Entry(action="a.b", subject=("x", "1"))], actor=actor, run=1)
     assert audit.record_many.__doc__ is not None
     assert AuditEvent.objects.count() == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_writers_at_once_make_one_chain(tenant: Tenant, actor: Actor) -> None:
+    """Both begin while the trail has no head yet."""
+    together = Barrier(2)
+
+    def write(name: str) -> None:
+        together.wait(timeout=10)
+        for _ in range(20):
+            with transaction.atomic():
+                entries = [Entry(action="a.b", subject=("x", f"{name}{n}")) for n in range(5)]
+                audit.record_many(tenant, entries, actor=actor, run=1)
+        connection.close()
+
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(write, name) for name in "ab"]:
+            done.result(timeout=60)
+    verdict = audit.verify(tenant)
+    assert (verdict.events, verdict.faults) == (200, [])
 
 
 def test_no_rows_take_no_lock(tenant: Tenant, actor: Actor) -> None:

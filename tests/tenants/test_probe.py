@@ -34,6 +34,7 @@ def document(sandbox: Sandbox, settings: Any) -> dict[str, Any]:
     settings.ALLOW_PRIVATE_HOSTS = True
     whole = tenant_document(epicor_url=sandbox.epicor_url, avidxchange_url=sandbox.avidxchange_url)
     del whole["stages"]
+    whole["avidxchange"]["profile"] = {"max_rps": None}
     return whole
 
 
