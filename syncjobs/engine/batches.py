@@ -120,6 +120,7 @@ def _submit(ctx: StageContext, outbox: Outbox, batch: Batch, payloads: Sequence[
 def record(ctx: StageContext, outbox: Outbox, batch: Batch, items: Sequence[BatchItem], answer: BatchAnswer) -> None:
     """Store one verdict an item and the batch's state, in one transaction of their own."""
     verdicts = {verdict.external_id: verdict for verdict in answer.verdicts if verdict.successful is not None}
+    verdicts |= _looked_up(ctx, outbox, items, verdicts)
     with ctx.commit():
         decided = _decide(ctx, outbox, items, verdicts)
         waiting = len(items) - len(decided)
@@ -208,6 +209,15 @@ def due_for_poll(tenant_id: int, kind: str) -> bool:
     """Return whether a batch of this kind waits for an answer and its pause is over."""
     waiting = Q(state__in=[BatchStatus.SUBMITTED, BatchStatus.UNCERTAIN]) & Q(next_poll_at__lte=Now())
     return Batch.objects.filter(waiting, tenant_id=tenant_id, kind=kind).exists()
+
+
+def _looked_up(
+    ctx: StageContext, outbox: Outbox, items: Sequence[BatchItem], verdicts: Mapping[str, Verdict]
+) -> Mapping[str, Verdict]:
+    """Return what is over there of items whose refusal may only mean that an earlier sending of them arrived."""
+    refused = {said.external_id for said in verdicts.values() if not said.successful and said.code in outbox.doubted}
+    doubtful = [item for item in items if item.external_id in refused]
+    return outbox.look_up(ctx, doubtful) if doubtful and outbox.look_up else {}
 
 
 def _item(ctx: StageContext, outbox: Outbox, row: Any) -> BatchItem:

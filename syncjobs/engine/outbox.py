@@ -33,8 +33,9 @@ class Outbox:
     ``look_up`` finds items over there by external id after an unknown outcome; where the contract has no such read it
     is None, and the item is planned again, which is safe because these items are upserts under our own id.
     ``patient`` kinds are sent again only after two look-ups and 15 minutes (contract section 8): a second copy of them
-    would be a second invoice. ``payload`` is what goes on the wire for a row. ``decided`` and ``planned`` are the
-    stage's own consequences, run in the same transaction.
+    would be a second invoice. ``doubted`` are codes of refusals that may only mean that an earlier sending arrived:
+    they are looked up before they are believed. ``payload`` is what goes on the wire for a row. ``decided`` and
+    ``planned`` are the stage's own consequences, run in the same transaction.
     """
 
     kind: BatchKind
@@ -46,6 +47,7 @@ class Outbox:
     prefix: str = ""
     look_up: LookUp | None = None
     patient: bool = False
+    doubted: frozenset[str] = frozenset()
     payload: Callable[[Any], str] | None = None
     amount: Callable[[Any], Decimal] = field(default=lambda row: Decimal(0))
     planned: Consequence = field(default=lambda ctx, items: None)

@@ -6,7 +6,7 @@ None, opens or refreshes what was found and resolves what no longer is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -66,10 +66,13 @@ ON CONFLICT (tenant_id, subject_kind, subject_key, code) WHERE state = 'open' DO
 """
 
 
-def report_page(ctx: StageContext, subject_kind: str, found: Mapping[str, Finding | None]) -> None:
+def report_page(
+    ctx: StageContext, subject_kind: str, found: Mapping[str, Finding | None], *, codes: Collection[str] = ()
+) -> None:
     """Tell about the subjects of a page, by their keys; call it inside ``ctx.commit()``.
 
-    A subject with a finding has it opened or refreshed; any other open problem of a told subject is resolved.
+    A subject with a finding has it opened or refreshed; any other open problem of a told subject is resolved, or only
+    those of ``codes`` where the teller knows of no others.
     """
     if not found:
         return
@@ -83,7 +86,7 @@ def report_page(ctx: StageContext, subject_kind: str, found: Mapping[str, Findin
         for pk, key, code in Problem.objects.filter(
             tenant=ctx.tenant, subject_kind=subject_kind, subject_key__in=list(found), state=ProblemState.OPEN
         ).values_list("pk", "subject_key", "code")
-        if (key, code) not in current
+        if (key, code) not in current and (not codes or code in codes)
     ]
     _resolve(stale, f"Gone when {ctx.run.get_stage_display()} ran again.")
 
