@@ -35,6 +35,8 @@ def main(arguments: Sequence[str]) -> int:
     end_on_signals()
     try:
         with alone("demo"), Processes() as processes:
+            if options.json:
+                writable(options.json)
             demo = Demo(processes, port=_port(options.port, once=options.once))
             demo.start()
             wrong = demo.cycle(options.json)
@@ -187,6 +189,17 @@ def _port(wanted: int | None, *, once: bool) -> int:
     if not is_free(wanted):
         raise MissingPiece(f"port {wanted} is taken; choose another one with --port")
     return wanted
+
+
+def writable(file: Path) -> None:
+    """Raise ``MissingPiece`` if a report cannot be written there: known now rather than after minutes of work."""
+    was_there = file.exists()
+    try:
+        file.open("a").close()
+    except OSError as fault:
+        raise MissingPiece(f"cannot write {file} ({fault.strerror}); name another file with --json") from fault
+    if not was_there:
+        file.unlink()
 
 
 if __name__ == "__main__":
