@@ -28,6 +28,7 @@ from connector.epicor.datasets import (
 )
 from connector.epicor.drafts import InvoiceDraft, InvoiceLineDraft
 from connector.epicor.groups import INVOICE_GROUPS, InvoiceGroup, find_or_make
+from connector.epicor.records import InvoiceDocument, text
 from connector.transport.errors import Held, System, Uncertain
 
 GROUPS = "Erp.BO.APInvGrpSvc"
@@ -238,6 +239,28 @@ def attach(client: EpicorClient, draft: InvoiceDraft, *, file_name: str, doc_typ
     row = new_row(ds, "APInvHedAttch", "GetNewAPInvHedAttch")
     put(row, {"FileName": str(path or file_name), "DrawDesc": file_name, "DocTypeID": doc_type})
     client.method(INVOICES, "Update", {"ds": ds}, writes=True)
+
+
+def reference(client: EpicorClient, draft: InvoiceDraft, document: InvoiceDocument) -> str:
+    """Return what the column that carries AvidXchange's id says in the invoice that was read.
+
+    A column that the typed document does not have (mostly a ``_c`` one) is asked for once more.
+    """
+    header = document.header[0]
+    known = {"ExternalID": header.external_id, "Description": header.description}
+    if draft.external_ref_field in known:
+        return text(known[draft.external_ref_field])
+    shown = rows(_document(client, draft), "APInvHed")
+    return str((shown[0].get(draft.external_ref_field) if shown else None) or "").strip()
+
+
+def delete_unposted(client: EpicorClient, draft: InvoiceDraft) -> None:
+    """Delete an invoice that is still in its entry group; receipts it billed can be billed again.
+
+    Raises ``Rejected`` for a posted one, which Epicor keeps.
+    """
+    key = {"vendorNum": draft.vendor_num, "invoiceNum": draft.invoice_num}
+    client.method(INVOICES, "DeleteByID", key, writes=True)
 
 
 def release_group(client: EpicorClient, group_id: str) -> None:

@@ -65,6 +65,7 @@ ACCESS_SCOPE: tuple[Access, ...] = (
     *_methods(_IN, _INVOICE, "GetNewAPInvHedInvoice GetNewAPInvHedDebitMemo ChangeVendorID ChangeCurrency Update"),
     *_methods(_IN, _INVOICE, "GetNewAPInvDtlMiscellaneous UpdateMaster GetNewAPInvHedAttch"),
     *_methods(_IN, _INVOICE, "GetAPUninvoicedReceipts SelectUninvoicedRcptLines InvoiceSelectedLines"),
+    *_methods(_IN, _INVOICE, "DeleteByID", tried=False),
     *_methods(_IN, _FILES, "UploadFile", tried=False),
     *_methods(_PAY, _CHECK_GROUP, "GetNewAPChkGrpNoLock OnChangeBankAcctID OnChangePayMethod Update PrePostGrp"),
     *_methods(_PAY, _PAYMENT, "OnChangeVendor OnChangeCurrency OnChangeManualPrint OnChangeCheckNum OnChangeCheckDate"),
