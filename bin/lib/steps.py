@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from environment import ROOT
 from processes import LOGS, ProcessEnded, Processes, tail
@@ -34,7 +35,8 @@ class Steps:
         if sys.stdout.isatty():
             print(f"  {title} …", end="\r", flush=True)
         yield
-        print(f"  {title.ljust(WIDTH)} {time.monotonic() - self._began:6.1f} s", flush=True)
+        line = f"  {title.ljust(WIDTH)} {time.monotonic() - self._began:6.1f} s"
+        print(line.ljust(100) if sys.stdout.isatty() else line, flush=True)
 
     def run(self, command: Sequence[str], *, environment: Mapping[str, str], accepted: tuple[int, ...] = (0,)) -> str:
         """Run a command to its end and return its output; its other words go to its log.
@@ -50,7 +52,7 @@ class Steps:
                 try:
                     while process.poll() is None:
                         self._processes.check()
-                        self._still()
+                        self._still(log)
                         time.sleep(0.05)
                 finally:
                     process.kill()
@@ -68,11 +70,23 @@ class Steps:
             subprocess.run(command, cwd=ROOT, env=dict(environment), capture_output=True, check=False).returncode == 0
         )
 
-    def _still(self) -> None:
-        """Say now and then that the step goes on: on one line of a terminal, on a new line anywhere else."""
+    def _still(self, log: Path) -> None:
+        """Say now and then that the step goes on, and what the command said last.
+
+        A terminal's line is written over, anywhere else a new line follows.
+        """
         now = time.monotonic()
         if now - self._said < (1 if sys.stdout.isatty() else STILL_SECONDS):
             return
         self._said = now
-        end = "\r" if sys.stdout.isatty() else "\n"
-        print(f"  {f'{self._title} …'.ljust(WIDTH)} {now - self._began:6.0f} s", end=end, flush=True)
+        line = f"  {f'{self._title} …'.ljust(WIDTH)} {now - self._began:6.0f} s    {_last_words(log)}"
+        if sys.stdout.isatty():
+            print(line[:100].ljust(100), end="\r", flush=True)
+        else:
+            print(line.rstrip(), flush=True)
+
+
+def _last_words(log: Path) -> str:
+    """Return the last line that a command wrote for people; log events, which are JSON, are not."""
+    lines = [line for line in log.read_text(errors="replace").splitlines() if line and not line.startswith("{")]
+    return lines[-1].strip()[:60] if lines else ""
