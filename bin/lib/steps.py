@@ -58,7 +58,8 @@ class Steps:
                     process.kill()
             output.seek(0)
             said = output.read()
-        if process.returncode not in accepted:
+        # A command that broke down exits with 1 as well, but it has no answer.
+        if process.returncode not in accepted or (process.returncode and not said):
             if said:
                 log.write_text(log.read_text(errors="replace") + said)
             raise ProcessEnded(f"{name} failed with code {process.returncode}; its last lines:\n{tail(log)}")
