@@ -4,6 +4,7 @@ Names are the real columns (epicor.md section 4); attribute names are their snak
 empty string, and both mean empty (epicor-unknowns B16), so text columns are ``Text`` and readers go through
 ``text()``. Date columns are midnight timestamps: the date part is taken textually, never shifted by a time zone
 (epicor.md section 3), through ``day()``. Unknown columns are ignored; a missing required one fails with its path.
+Long, but of one topic: a list of columns for each record.
 """
 
 from __future__ import annotations
