@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rapidfuzz import fuzz
 
@@ -19,6 +19,8 @@ TAX_ID_POINTS, NAME_POINTS, POSTAL_POINTS, STREET_POINTS = 60, 25, 7, 8
 DIFFERENT_TAX_ID_CAP = 40
 #: Below these likenesses (percent) two unrelated texts are as alike as any two texts are: no points.
 NAME_FLOOR, STREET_FLOOR = 60, 80
+#: Names this alike (percent) differ by a typing error or an abbreviation.
+SAME_NAME = 90
 
 _LEGAL = frozenset({
     "ag", "bv", "co", "company", "corp", "corporation", "cv", "gmbh", "inc", "incorporated", "limited", "llc", "llp",
@@ -32,10 +34,21 @@ _STREET = {
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """``score`` is 0 to 100; ``reasons`` are plain phrases such as "same tax id" or "name 94 %"."""
+    """``score`` is 0 to 100; ``reasons`` are plain phrases such as "same tax id" or "name 94 %"; ``name`` is how alike
+    the two names are, in percent, and ``same_tax_id`` whether the tax ids are equal, None if one is not known."""
 
     score: int
     reasons: tuple[str, ...]
+    name: int = field(default=0, compare=False)
+    same_tax_id: bool | None = field(default=None, compare=False)
+
+    @property
+    def resembles(self) -> bool:
+        """Whether a person should look before a new vendor is made: the same tax id, nearly the same name (unless the
+        tax ids say otherwise), or so much else in common."""
+        if self.same_tax_id is False:
+            return self.name >= SAME_NAME and self.score >= DIFFERENT_TAX_ID_CAP
+        return bool(self.same_tax_id) or self.name >= SAME_NAME or self.score >= DIFFERENT_TAX_ID_CAP
 
 
 def words(value: str) -> list[str]:
@@ -83,23 +96,22 @@ def score(item: VendorItem, candidate: Vendor, *, same_tax_id: bool | None = Non
     if same_tax_id:
         points += TAX_ID_POINTS
         reasons.append("same tax id")
-    for more, reason in (*_name(item.vendor_name, candidate.name), *_place(item, candidate)):
+    likeness = _name_likeness(item.vendor_name, candidate.name)
+    if likeness >= NAME_FLOOR:
+        points += NAME_POINTS * likeness // 100
+        reasons.append("same name" if likeness == 100 else f"name {likeness} %")
+    for more, reason in _place(item, candidate):
         points += more
         reasons.append(reason)
     if same_tax_id is False:
         points = min(points, DIFFERENT_TAX_ID_CAP)
         reasons.append("different tax ids")
-    return Match(min(points, 100), tuple(reasons))
+    return Match(min(points, 100), tuple(reasons), likeness, same_tax_id)
 
 
-def _name(ours: str, theirs: str) -> list[tuple[int, str]]:
+def _name_likeness(ours: str, theirs: str) -> int:
     left, right = name_key(ours), name_key(theirs)
-    if not left or not right:
-        return []
-    likeness = int(fuzz.token_sort_ratio(left, right))
-    if likeness < NAME_FLOOR:
-        return []
-    return [(NAME_POINTS * likeness // 100, "same name" if likeness == 100 else f"name {likeness} %")]
+    return int(fuzz.token_sort_ratio(left, right)) if left and right else 0
 
 
 def _place(item: VendorItem, candidate: Vendor) -> list[tuple[int, str]]:
@@ -118,6 +130,12 @@ def _address(address: Address, candidate: Vendor) -> list[tuple[int, str]]:
     if likeness >= STREET_FLOOR:
         points.append((STREET_POINTS * likeness // 100, "same street" if likeness == 100 else f"street {likeness} %"))
     return points
+
+
+def place_key(postal_code: str, line1: str) -> str:
+    """Return the form of an address by which candidates are looked up: postal code and street, "" without both."""
+    code, street = postal_key(postal_code), _street(line1)
+    return f"{code}|{street}" if code and street else ""
 
 
 def _street(line: str) -> str:

@@ -18,7 +18,7 @@ from django.db.models.functions import Now
 
 from connector.avidxchange.records import BatchAnswer, Verdict
 from connector.transport.errors import Misconfigured, Rejected, Retry, Uncertain
-from syncjobs.engine import locks, problems
+from syncjobs.engine import links, locks, problems
 from syncjobs.engine.context import StageContext
 from syncjobs.engine.outbox import Outbox
 from syncjobs.engine.problems import Finding
@@ -59,6 +59,7 @@ def plan(ctx: StageContext, outbox: Outbox, rows: Sequence[Any]) -> Batch | None
             kind=outbox.kind,
             external_id=_batch_id(ctx, outbox, items),
             run=ctx.run,
+            replay_of=_refused_before(ctx, outbox, items),
             item_count=len(items),
             total=sum((outbox.amount(row) for row in rows), Decimal(0)),
         )
@@ -139,12 +140,13 @@ def record(ctx: StageContext, outbox: Outbox, batch: Batch, items: Sequence[Batc
 
 def poll(ctx: StageContext, outbox: Outbox, batch: Batch) -> None:
     """Ask AvidXchange about a submitted batch once; reads need no claim."""
-    items = list(batch.items.filter(state=ItemState.PENDING).order_by("pk"))
+    # All items in the order sent, decided ones too: verdicts without an echo correlate by place (contract 2.7).
+    items = list(batch.items.order_by("pk"))
     answer = ctx.avidxchange.batch(outbox.kind, batch.avid_batch_id, [item.external_id for item in items])
     ctx.calls.flush(batch_id=batch.pk)
     Batch.objects.filter(pk=batch.pk).update(polls=batch.polls + 1)
     batch.polls += 1
-    record(ctx, outbox, batch, items, answer)
+    record(ctx, outbox, batch, [item for item in items if item.state == ItemState.PENDING], answer)
 
 
 def resolve(ctx: StageContext, outbox: Outbox, batch: Batch) -> None:
@@ -233,6 +235,19 @@ def _item(ctx: StageContext, outbox: Outbox, row: Any) -> BatchItem:
     )
 
 
+def _refused_before(ctx: StageContext, outbox: Outbox, items: Sequence[BatchItem]) -> Batch | None:
+    """Return the newest batch in which some of this very content was refused: what goes out again replays it."""
+    same = BatchItem.objects.filter(
+        tenant=ctx.tenant,
+        subject_kind=outbox.subject_kind,
+        subject_id__in=[item.subject_id for item in items],
+        payload_hash__in=[item.payload_hash for item in items],
+        state=ItemState.REFUSED,
+    )
+    newest = same.select_related("batch").order_by("-batch_id").first()
+    return newest.batch if newest is not None else None
+
+
 def _batch_id(ctx: StageContext, outbox: Outbox, items: Sequence[BatchItem]) -> str:
     """Derive the batch's external id from its content; a later batch of the same content counts up."""
     digest = hashlib.sha256()
@@ -259,7 +274,7 @@ def _decide(
         decided.append(item)
     if not decided:
         return []
-    BatchItem.objects.bulk_update(decided, ["state", "avid_id", "status_text", "code", "message", "field"])
+    links.update(decided, ["state", "avid_id", "status_text", "code", "message", "field"])
     _mark_subjects(ctx, outbox, decided)
     outbox.decided(ctx, decided)
     return decided
@@ -283,7 +298,7 @@ def _mark_subjects(ctx: StageContext, outbox: Outbox, decided: Sequence[BatchIte
     names = [outbox.column("sent_hash"), outbox.column("refused_hash"), "sent_at", "seen_run", "outcome"]
     if any(field.name == "avid_id" for field in outbox.model._meta.concrete_fields):
         names.append("avid_id")
-    outbox.model._default_manager.bulk_update(by_pk.values(), names)
+    links.update(list(by_pk.values()), names)
 
 
 def _drop(ctx: StageContext, outbox: Outbox, absent: Sequence[BatchItem]) -> None:

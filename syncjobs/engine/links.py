@@ -87,3 +87,30 @@ def _default(field: Any) -> Any:
 
 def _prepared(field: Any, value: Any) -> Any:
     return field.get_db_prep_save(value, connection)
+
+
+def update(rows: Sequence[models.Model], names: Sequence[str]) -> None:
+    """Write the named columns of many rows of one table, matching on the primary key; inside a transaction.
+
+    ``bulk_update`` builds a CASE for every row and column, which took half of a first load; this is one COPY and one
+    UPDATE whatever the number of rows. ``updated_at`` is set by the database where the table has it.
+    """
+    if not rows:
+        return
+    meta = type(rows[0])._meta
+    fields = [meta.get_field(name) for name in names]
+    key, columns = sql.Identifier(str(meta.pk.column)), [sql.Identifier(str(f.column)) for f in fields]
+    table = sql.Identifier(meta.db_table)
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE IF EXISTS pg_temp.changing")
+        create = sql.SQL("CREATE TEMP TABLE changing ON COMMIT DROP AS SELECT {} FROM {} WITH NO DATA")
+        cursor.execute(create.format(sql.SQL(", ").join([key, *columns]), table))
+        into = sql.SQL("COPY changing ({}) FROM STDIN").format(sql.SQL(", ").join([key, *columns]))
+        with cursor.cursor.copy(into) as copy:
+            for row in rows:
+                copy.write_row([row.pk, *(_prepared(f, getattr(row, f.attname)) for f in fields)])
+        sets: list[sql.Composable] = [sql.SQL("{c} = new.{c}").format(c=column) for column in columns]
+        if _stamped(meta):
+            sets.append(sql.SQL("updated_at = now()"))
+        change = sql.SQL("UPDATE {table} AS old SET {sets} FROM changing AS new WHERE old.{key} = new.{key}")
+        cursor.execute(change.format(table=table, sets=sql.SQL(", ").join(sets), key=key))

@@ -16,8 +16,9 @@ from django.db.models import Q
 from django.utils.crypto import salted_hmac
 
 from connector.avidxchange import records as avid
-from connector.translate.vendor_matching import name_key, postal_key, score, tax_key
+from connector.translate.vendor_matching import name_key, place_key, score, tax_key
 from connector.translate.vendors import MAIN
+from syncjobs.engine import links
 from syncjobs.engine.codebook import rules_for
 from syncjobs.engine.context import StageContext
 from syncjobs.models import AvidVendor, VendorMapping
@@ -25,8 +26,6 @@ from syncjobs.states import MappingState
 from tenants import audit
 
 SLICE = 200
-#: Below this score a resemblance is chance, and the vendor counts as new (weights in ``vendor_matching``).
-WORTH_SHOWING = 25
 CANDIDATES_SHOWN = 3
 #: What changes on a mapping that takes over the external id it already has over there.
 IDENTITY = ("external_id", "desired", "desired_hash")
@@ -48,6 +47,7 @@ def mirror_row(ctx: StageContext, vendor: avid.Vendor) -> dict[str, Any]:
         "name": vendor.name,
         "name_key": name_key(vendor.name),
         "tax_fingerprint": fingerprint(vendor.tax_id),
+        "place_key": place_key(vendor.postal_code, vendor.line1),
         "line1": vendor.line1,
         "city": vendor.city,
         "state": vendor.state,
@@ -90,7 +90,7 @@ def _propose_slice(ctx: StageContext, rows: Sequence[VendorMapping], *, listed: 
             row.state, row.decided_by, row.decided_at = MappingState.APPROVED, RULE, ctx.now()
             row.avid_id = certain.avid_id if certain is not None else ""
             entries.append(_entry(row))
-    VendorMapping.objects.bulk_update(
+    links.update(
         rows,
         ["proposal", "score", "evidence", "state", "decided_by", "decided_at", "avid_id", *IDENTITY],
     )
@@ -132,11 +132,14 @@ def _by_external_id(ctx: StageContext, rows: Sequence[VendorMapping]) -> Mapping
 
 
 def _alike(ctx: StageContext, items: Sequence[avid.VendorItem]) -> Mapping[str, list[AvidVendor]]:
-    """Fetch, in one query, the vendors over there that share a tax id, a name or a postal code with any of ``items``;
-    keyed by what they share. Vendors that are already someone's are left out."""
+    """Fetch, in one query, the vendors over there that share a tax id, a name or an address with any of ``items``;
+    keyed by what they share. Vendors that are already someone's are left out.
+
+    A postal code alone is no key: thousands of vendors share one, and comparing them all took most of a first load.
+    """
     taxes = {fingerprint(item.tax_id) for item in items} - {""}
     names = {name_key(item.vendor_name) for item in items} - {""}
-    codes = {code for item in items for code in _postal_codes(item)} - {""}
+    places = {place for item in items for place in _places(item)} - {""}
     if not items:
         return {}
     free = AvidVendor.objects.filter(tenant=ctx.tenant).exclude(
@@ -145,31 +148,30 @@ def _alike(ctx: StageContext, items: Sequence[avid.VendorItem]) -> Mapping[str, 
         .values("avid_id")
     )
     shared: dict[str, list[AvidVendor]] = defaultdict(list)
-    alike = Q(tax_fingerprint__in=taxes) | Q(name_key__in=names) | Q(postal_code__in=codes)
+    alike = Q(tax_fingerprint__in=taxes) | Q(name_key__in=names) | Q(place_key__in=places)
     for vendor in free.filter(alike):
-        for value in {vendor.tax_fingerprint, vendor.name_key, vendor.postal_code} - {""}:
+        for value in {vendor.tax_fingerprint, vendor.name_key, vendor.place_key} - {""}:
             shared[value].append(vendor)
     return shared
 
 
 def _ranked(item: avid.VendorItem, alike: Mapping[str, list[AvidVendor]]) -> list[dict[str, Any]]:
     own_tax = fingerprint(item.tax_id)
-    keys = [own_tax, name_key(item.vendor_name), *_postal_codes(item)]
+    keys = [own_tax, name_key(item.vendor_name), *_places(item)]
     near = {vendor.pk: vendor for key in keys if key for vendor in alike.get(key, [])}
     ranked = []
     for vendor in near.values():
         both = bool(own_tax and vendor.tax_fingerprint)
         match = score(item, _record(vendor), same_tax_id=own_tax == vendor.tax_fingerprint if both else None)
-        if match.score >= WORTH_SHOWING:
+        if match.resembles:
             ranked.append(_candidate(vendor, match.score, match.reasons))
     ranked.sort(key=lambda candidate: (-candidate["score"], candidate["avid_id"]))
     return ranked[:CANDIDATES_SHOWN]
 
 
-def _postal_codes(item: avid.VendorItem) -> set[str]:
+def _places(item: avid.VendorItem) -> set[str]:
     addresses = [address for address in (item.remit_to_address, item.address) if address is not None]
-    written = {address.postal_code for address in addresses}
-    return written | {postal_key(code) for code in written}
+    return {place_key(address.postal_code, address.line1) for address in addresses}
 
 
 def _record(vendor: AvidVendor) -> avid.Vendor:

@@ -94,6 +94,7 @@ class AvidVendor(TenantRow):
     name = models.CharField(max_length=500, blank=True, default="")
     name_key = models.CharField(max_length=500, blank=True, default="")
     tax_fingerprint = models.CharField(max_length=64, blank=True, default="")
+    place_key = models.CharField(max_length=560, blank=True, default="")
     line1 = models.CharField(max_length=500, blank=True, default="")
     city = models.CharField(max_length=100, blank=True, default="")
     state = models.CharField(max_length=100, blank=True, default="")
@@ -106,7 +107,7 @@ class AvidVendor(TenantRow):
             models.Index(fields=["tenant", "external_id"], name="avidvendor_external"),
             models.Index(fields=["tenant", "tax_fingerprint"], name="avidvendor_tax"),
             models.Index(fields=["tenant", "name_key"], name="avidvendor_name"),
-            models.Index(fields=["tenant", "postal_code"], name="avidvendor_postal"),
+            models.Index(fields=["tenant", "place_key"], name="avidvendor_place"),
         ]
 
     def __str__(self) -> str:
