@@ -97,7 +97,7 @@ def update(rows: Sequence[models.Model], names: Sequence[str]) -> None:
     """
     if not rows:
         return
-    meta = type(rows[0])._meta
+    meta: Any = type(rows[0])._meta
     fields = [meta.get_field(name) for name in names]
     key, columns = sql.Identifier(str(meta.pk.column)), [sql.Identifier(str(f.column)) for f in fields]
     table = sql.Identifier(meta.db_table)

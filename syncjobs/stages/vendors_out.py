@@ -55,6 +55,8 @@ def mirror_avidxchange(ctx: StageContext) -> bool:
             high = cursors.raised(high, "change_date", stamps)
             with ctx.commit():
                 links.merge(AvidVendor, list(rows.values()), key=("tenant_id", "avid_id"), changed=MIRRORED)
+                bad = {row.key: Finding(code="bad_row", message=BAD_VENDOR.format(row=row)) for row in page.bad}
+                problems.report_page(ctx, "avidxchange_vendor", bad)
     except Misconfigured as fault:
         if fault.code != "capability_unavailable":
             raise
@@ -199,6 +201,7 @@ def _look_up(ctx: StageContext, items: Sequence[BatchItem]) -> dict[str, Verdict
 
 #: An inactive vendor is inactivated where it is over there, and never brought there.
 KNOWN_THERE = ~Q(sent_hash="") | ~Q(avid_id="")
+BAD_VENDOR = "AvidXchange sent a vendor that cannot be read ({row.key}): {row.reason}"
 MIRRORED = ("external_id", "name", "tax_fingerprint", "line1", "city", "state", "postal_code", "is_active")
 
 OUTBOX = Outbox(
