@@ -13,7 +13,7 @@ from decimal import Decimal
 import msgspec
 
 from connector.avidxchange.records import InvoiceItem, InvoiceLineItem
-from connector.epicor.records import Invoice, InvoiceDocument
+from connector.epicor.records import Invoice, InvoiceDocument, day
 
 #: Fields of a submitted invoice and what a person calls them.
 _HEADER = {
@@ -65,6 +65,20 @@ def changes(sent: InvoiceItem, now: InvoiceItem, *, leave_out: frozenset[str] = 
     return tuple(filter(None, [*header, *_lines(sent.lines, now.lines)]))
 
 
+def header_changes(sent: InvoiceItem, header: Invoice) -> tuple[str, ...]:
+    """Return what differs as far as a header tells, for an invoice that no longer translates."""
+    return tuple(
+        filter(
+            None,
+            [
+                _words("amount", sent.gross_amount, header.doc_invoice_amt),
+                _words("invoice date", sent.invoice_date, _day(header.invoice_date)),
+                _words("due date", sent.invoice_due_date, _day(header.due_date)),
+            ],
+        )
+    )
+
+
 def on_hold(header: Invoice) -> tuple[str, ...]:
     """Return that an invoice is on hold, if it is: the hold was put on after it was submitted."""
     held = [name for name, on in (("InvoiceHeld", header.invoice_held), ("PayHold", header.pay_hold)) if on]
@@ -88,6 +102,13 @@ def _words(what: str, old: object, new: object) -> str:
     if old == new:
         return ""
     return f"{what} {_shown(old)} → {_shown(new)}"
+
+
+def _day(value: str | None) -> date | str | None:
+    try:
+        return day(value)
+    except ValueError:
+        return value
 
 
 def _shown(value: object) -> str:

@@ -11,7 +11,8 @@ has said so (``again``).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 from django.db.models import Q
@@ -132,7 +133,7 @@ def _refusal(row: InvoiceLink, item: BatchItem) -> Finding:
     )
 
 
-def money(row: InvoiceLink) -> Mapping[str, object]:
+def money(row: InvoiceLink) -> dict[str, Any]:
     """Return what is at stake with an invoice, for a ``Finding``."""
     return {"amount": row.gross_amount, "currency": row.currency, "due_date": row.due_date}
 
