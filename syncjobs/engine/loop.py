@@ -53,18 +53,30 @@ def run_stage(
     dry_run: bool = False,
     full_read: bool = False,
     reason: str = "",
+    replay_of: int | None = None,
     clock: Clock | None = None,
     patience_s: float = 20.0,
 ) -> StageRun:
     """Run a stage to its end and return the ended run; raises ``Busy`` when someone else is running it.
 
+    ``replay_of`` is the key of the run that this one replays.
+
     Every failure ends in the run's own row: nothing is raised for it, and nothing is sampled away (lesson 21).
     """
     clock = clock or Clock()
-    run = _claim(tenant, stage, trigger=trigger, actor=actor, dry_run=dry_run, full_read=full_read, reason=reason)
-    ctx = StageContext(
-        tenant=tenant, run=run, actor=actor, options=tenant.typed_options, clock=clock, patience_s=patience_s
+    options = tenant.typed_options
+    asked = StageRun(
+        tenant=tenant,
+        stage=stage,
+        trigger=trigger,
+        asked_by=actor.name,
+        reason=reason[:500],
+        dry_run=dry_run,
+        full_read=full_read,
+        replay_of_id=replay_of,
     )
+    run = _claim(asked)
+    ctx = StageContext(tenant=tenant, run=run, actor=actor, options=options, clock=clock, patience_s=patience_s)
     try:
         policy(ctx)
         _end(ctx, _verdict(ctx))
@@ -128,30 +140,19 @@ def _lose(run: StageRun) -> int:
     return lost
 
 
-def _claim(
-    tenant: Tenant, stage: Stage, *, trigger: str, actor: Actor, dry_run: bool, full_read: bool, reason: str
-) -> StageRun:
+def _claim(run: StageRun) -> StageRun:
+    """Insert ``run`` as the one that is running, with the next fence; raises ``Busy`` when another one is."""
+    same = StageRun.objects.filter(tenant=run.tenant, stage=run.stage)
     for last_try in (False, True):
         try:
             with transaction.atomic():
-                fence = StageRun.objects.filter(tenant=tenant, stage=stage).aggregate(top=Max("fence"))["top"] or 0
-                run = StageRun(
-                    tenant=tenant,
-                    stage=stage,
-                    trigger=trigger,
-                    asked_by=actor.name,
-                    reason=reason,
-                    dry_run=dry_run,
-                    full_read=full_read,
-                    owner=locks.owner(),
-                    fence=fence + 1,
-                    started_at=Now(),
-                    lease_until=Now() + LEASE,
-                    deadline=Now() + DEADLINE,
-                )
+                run.owner = locks.owner()
+                run.fence = (same.aggregate(top=Max("fence"))["top"] or 0) + 1
+                run.started_at = Now()
+                run.lease_until, run.deadline = Now() + LEASE, Now() + DEADLINE
                 run.save(force_insert=True)
         except IntegrityError:
-            live = StageRun.objects.filter(tenant=tenant, stage=stage, status=RunStatus.RUNNING).first()
+            live = same.filter(status=RunStatus.RUNNING).first()
             if last_try or not reap():
                 raise Busy(live) from None
         else:

@@ -14,7 +14,7 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 import msgspec
-from django.db.models import Q, QuerySet
+from django.db.models import Max, Q, QuerySet
 from django.db.models.functions import Now
 
 from connector.stages import Stage
@@ -54,14 +54,18 @@ def ensure(
     *,
     invoice: InvoiceLink | None = None,
     payment: Payment | None = None,
-    version: int = 1,
+    version: int | None = None,
 ) -> Posting:
     """Commit the intent to write ``draft``, or return the posting that already has that key; inside ``ctx.commit()``.
 
-    A posting that has not made its first step takes a newer draft; one that has keeps its own.
+    A posting that has not made its first step takes a newer draft; one that has keeps its own. Without ``version`` the
+    newest is meant: a replay appends a later one to the same key.
     """
     text = msgspec.json.encode(draft).decode()
     digest = hashlib.sha256(text.encode()).hexdigest()
+    if version is None:
+        lives = Posting.objects.filter(tenant=ctx.tenant, kind=kind, natural_key=natural_key)
+        version = lives.aggregate(newest=Max("version"))["newest"] or 1
     posting, created = Posting.objects.get_or_create(
         tenant=ctx.tenant,
         kind=kind,
@@ -136,7 +140,8 @@ def _take(ctx: StageContext, posting: Posting, step: Step) -> None:
     state = next((entry["state"] for entry in reversed(posting.steps) if entry["step"] == step.name), "")
     if state == "done":
         return
-    if state == "started" or step.look_first:
+    # A replayed document may be there as a whole: nothing of it is written that Epicor shows.
+    if state == "started" or step.look_first or posting.replay_of_id is not None:
         shown = step.look(ctx, posting)
         if shown is not None:
             _note(ctx, posting, step.name, "done", {**shown, "found": True})

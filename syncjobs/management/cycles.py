@@ -21,7 +21,7 @@ from syncjobs.states import RUN_OK, RunStatus
 from tenants.audit import Actor
 from tenants.models import Tenant
 
-Say = Callable[[str], None]
+Say = Callable[[str], object]
 
 #: How long a stage that somebody else is running is waited for.
 BUSY_WAIT_S = 60.0
@@ -91,6 +91,9 @@ class Cycle:
     actor: Actor
     say: Say
     dry_run: bool = False
+    trigger: str = "command"
+    reason: str = ""
+    replay_of: int | None = None
     sleep: Callable[[float], None] = time.sleep
     monotonic: Callable[[], float] = time.monotonic
     entries: dict[Stage, Entry] = field(default_factory=dict)
@@ -151,8 +154,10 @@ class Cycle:
                     Tenant.objects.get(pk=self.tenant.pk),
                     stage,
                     stages.policy(stage),
-                    trigger="command",
+                    trigger=self.trigger,
                     actor=self.actor,
+                    reason=self.reason,
+                    replay_of=self.replay_of,
                     dry_run=self.dry_run,
                     full_read=full_read,
                 )
