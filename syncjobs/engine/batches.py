@@ -18,13 +18,12 @@ from django.db.models.functions import Now
 
 from connector.avidxchange.records import BatchAnswer, Verdict
 from connector.transport.errors import Misconfigured, Rejected, Retry, Uncertain
-from syncjobs.engine import links, locks, problems
+from syncjobs.engine import locks, problems, verdicts
 from syncjobs.engine.context import StageContext
 from syncjobs.engine.outbox import Outbox
 from syncjobs.engine.problems import Finding
 from syncjobs.models import Batch, BatchItem
 from syncjobs.states import BatchStatus, ItemState, advance
-from tenants import audit
 
 #: Contract section 8: absent for two look-ups and this long before a patient kind may be sent again.
 PATIENT_LOOK_UPS, PATIENT_WAIT = 2, timedelta(minutes=15)
@@ -120,10 +119,10 @@ def _submit(ctx: StageContext, outbox: Outbox, batch: Batch, payloads: Sequence[
 
 def record(ctx: StageContext, outbox: Outbox, batch: Batch, items: Sequence[BatchItem], answer: BatchAnswer) -> None:
     """Store one verdict an item and the batch's state, in one transaction of their own."""
-    verdicts = {verdict.external_id: verdict for verdict in answer.verdicts if verdict.successful is not None}
-    verdicts |= _looked_up(ctx, outbox, items, verdicts)
+    said = {verdict.external_id: verdict for verdict in answer.verdicts if verdict.successful is not None}
+    said |= _looked_up(ctx, outbox, items, said)
     with ctx.commit():
-        decided = _decide(ctx, outbox, items, verdicts)
+        decided = verdicts.decide(ctx, outbox, items, said)
         waiting = len(items) - len(decided)
         facts: dict[str, Any] = {"status_text": answer.status_text[:200], "message": ""}
         if answer.avid_batch_id and not batch.avid_batch_id:
@@ -135,7 +134,7 @@ def record(ctx: StageContext, outbox: Outbox, batch: Batch, items: Sequence[Batc
         else:
             # Accepted without a batch id and without verdicts for all: only a look-up can tell (contract 2.7).
             _move(batch, BatchStatus.UNCERTAIN, next_poll_at=Now() + _pause(batch.polls), **facts)
-        _audit(ctx, batch, decided)
+        verdicts.trail(ctx, batch, decided)
 
 
 def poll(ctx: StageContext, outbox: Outbox, batch: Batch) -> None:
@@ -158,10 +157,10 @@ def resolve(ctx: StageContext, outbox: Outbox, batch: Batch) -> None:
     old_enough = Batch.objects.filter(pk=batch.pk, sent_at__lt=Now() - PATIENT_WAIT).exists()
     sure = not outbox.patient or (looked >= PATIENT_LOOK_UPS and old_enough)
     with ctx.commit():
-        decided = _decide(ctx, outbox, items, found)
+        decided = verdicts.decide(ctx, outbox, items, found)
         absent = [item for item in items if item.external_id not in found]
         if absent and sure:
-            _drop(ctx, outbox, absent)
+            verdicts.drop(ctx, outbox, absent)
         done = not absent or sure
         facts: dict[str, Any] = {"look_ups": looked, "next_poll_at": None if done else Now() + timedelta(minutes=5)}
         if done:
@@ -172,7 +171,7 @@ def resolve(ctx: StageContext, outbox: Outbox, batch: Batch) -> None:
         else:
             why = "AvidXchange was asked and the outcome is known."
             problems.resolve(ctx, "batch", batch.external_id, codes=("outcome_unknown",), why=why)
-        _audit(ctx, batch, decided)
+        verdicts.trail(ctx, batch, decided)
 
 
 def resume(ctx: StageContext, outbox: Outbox) -> None:
@@ -214,10 +213,10 @@ def due_for_poll(tenant_id: int, kind: str) -> bool:
 
 
 def _looked_up(
-    ctx: StageContext, outbox: Outbox, items: Sequence[BatchItem], verdicts: Mapping[str, Verdict]
+    ctx: StageContext, outbox: Outbox, items: Sequence[BatchItem], said: Mapping[str, Verdict]
 ) -> Mapping[str, Verdict]:
     """Return what is over there of items whose refusal may only mean that an earlier sending of them arrived."""
-    refused = {said.external_id for said in verdicts.values() if not said.successful and said.code in outbox.doubted}
+    refused = {key for key, verdict in said.items() if not verdict.successful and verdict.code in outbox.doubted}
     doubtful = [item for item in items if item.external_id in refused]
     return outbox.look_up(ctx, doubtful) if doubtful and outbox.look_up else {}
 
@@ -258,71 +257,17 @@ def _batch_id(ctx: StageContext, outbox: Outbox, items: Sequence[BatchItem]) -> 
     return f"{base}-{again + 1}" if again else base
 
 
-def _decide(
-    ctx: StageContext, outbox: Outbox, items: Sequence[BatchItem], verdicts: Mapping[str, Verdict]
-) -> list[BatchItem]:
-    """Put verdicts on their items and what follows from them on their subjects; return the decided items."""
-    decided = []
-    for item in items:
-        verdict = verdicts.get(item.external_id)
-        if verdict is None or verdict.successful is None:
-            continue
-        item.state = ItemState.ACCEPTED if verdict.successful else ItemState.REFUSED
-        item.avid_id = verdict.avid_id[:100]
-        item.status_text, item.code = verdict.status[:200], verdict.code[:80]
-        item.message, item.field = verdict.message, verdict.field[:100]
-        decided.append(item)
-    if not decided:
-        return []
-    links.update(decided, ["state", "avid_id", "status_text", "code", "message", "field"])
-    _mark_subjects(ctx, outbox, decided)
-    outbox.decided(ctx, decided)
-    return decided
-
-
-def _mark_subjects(ctx: StageContext, outbox: Outbox, decided: Sequence[BatchItem]) -> None:
-    rows = outbox.model._default_manager.filter(tenant=ctx.tenant, pk__in=[item.subject_id for item in decided])
-    by_pk = {row.pk: row for row in rows}
-    for item in decided:
-        row = by_pk[item.subject_id]
-        accepted = item.state == ItemState.ACCEPTED
-        setattr(row, outbox.column("sent_hash" if accepted else "refused_hash"), item.payload_hash)
-        if accepted and item.avid_id and hasattr(row, "avid_id"):
-            row.avid_id = item.avid_id
-        if accepted:
-            row.sent_at = ctx.now()
-        # As in Outbox.mark(): a later item of the row does not take "created" away.
-        if not (accepted and row.seen_run == ctx.run.pk and row.outcome == "created"):
-            row.outcome = ("created" if item.creates else "updated") if accepted else "rejected"
-        row.seen_run = ctx.run.pk
-    names = [outbox.column("sent_hash"), outbox.column("refused_hash"), "sent_at", "seen_run", "outcome"]
-    if any(field.name == "avid_id" for field in outbox.model._meta.concrete_fields):
-        names.append("avid_id")
-    links.update(list(by_pk.values()), names)
-
-
-def _drop(ctx: StageContext, outbox: Outbox, absent: Sequence[BatchItem]) -> None:
-    """The items surely never arrived: free their subjects, so that the next plan takes them up."""
-    BatchItem.objects.filter(pk__in=[item.pk for item in absent]).update(
-        state=ItemState.DROPPED, message="It never arrived over there; it is sent again in another batch."
-    )
-    for item in absent:
-        item.state = ItemState.DROPPED
-    outbox.mark(ctx, [item.subject_id for item in absent], "uncertain")
-    outbox.decided(ctx, absent)
-
-
 def _refuse_all(ctx: StageContext, outbox: Outbox, batch: Batch, items: Sequence[BatchItem], refusal: Rejected) -> None:
-    verdicts = {
+    refused = {
         item.external_id: Verdict(
             external_id=item.external_id, successful=False, code=refusal.code, message=refusal.message
         )
         for item in items
     }
     with ctx.commit():
-        decided = _decide(ctx, outbox, items, verdicts)
+        decided = verdicts.decide(ctx, outbox, items, refused)
         _move(batch, BatchStatus.FAILED, settled_at=Now(), message=refusal.message)
-        _audit(ctx, batch, decided)
+        verdicts.trail(ctx, batch, decided)
 
 
 def _move(batch: Batch, to: BatchStatus, **facts: Any) -> None:
@@ -352,21 +297,4 @@ def _report_unknown(ctx: StageContext, batch: Batch, absent: int) -> None:
             hint="Nothing to do: they are looked up again, and sent again only when they surely never arrived.",
             amount=batch.total,
         ),
-    )
-
-
-def _audit(ctx: StageContext, batch: Batch, decided: Sequence[BatchItem]) -> None:
-    audit.record_many(
-        ctx.tenant,
-        [
-            audit.Entry(
-                action=f"{ctx.stage}.{item.state}",
-                subject=(item.subject_kind, item.subject_key),
-                after={"batch": batch.external_id, "avid_id": item.avid_id, "hash": item.payload_hash}
-                | ({"code": item.code, "message": item.message} if item.state == ItemState.REFUSED else {}),
-            )
-            for item in decided
-        ],
-        actor=ctx.actor,
-        run=ctx.run.pk,
     )

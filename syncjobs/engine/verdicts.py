@@ -1,0 +1,88 @@
+"""What follows from verdicts: on the items, on the records they were made from, and in the audit trail.
+
+Every function here belongs inside the ``ctx.commit()`` that also moves the batch on (``engine/batches.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from connector.avidxchange.records import Verdict
+from syncjobs.engine import links
+from syncjobs.engine.context import StageContext
+from syncjobs.engine.outbox import Outbox
+from syncjobs.models import Batch, BatchItem
+from syncjobs.states import ItemState
+from tenants import audit
+
+
+def decide(
+    ctx: StageContext, outbox: Outbox, items: Sequence[BatchItem], verdicts: Mapping[str, Verdict]
+) -> list[BatchItem]:
+    """Put verdicts on their items and what follows from them on their subjects; return the decided items."""
+    decided = []
+    for item in items:
+        verdict = verdicts.get(item.external_id)
+        if verdict is None or verdict.successful is None:
+            continue
+        item.state = ItemState.ACCEPTED if verdict.successful else ItemState.REFUSED
+        item.avid_id = verdict.avid_id[:100]
+        item.status_text, item.code = verdict.status[:200], verdict.code[:80]
+        item.message, item.field = verdict.message, verdict.field[:100]
+        decided.append(item)
+    if not decided:
+        return []
+    links.update(decided, ["state", "avid_id", "status_text", "code", "message", "field"])
+    _mark_subjects(ctx, outbox, decided)
+    outbox.decided(ctx, decided)
+    return decided
+
+
+def _mark_subjects(ctx: StageContext, outbox: Outbox, decided: Sequence[BatchItem]) -> None:
+    rows = outbox.model._default_manager.filter(tenant=ctx.tenant, pk__in=[item.subject_id for item in decided])
+    by_pk = {row.pk: row for row in rows}
+    for item in decided:
+        row = by_pk[item.subject_id]
+        accepted = item.state == ItemState.ACCEPTED
+        setattr(row, outbox.column("sent_hash" if accepted else "refused_hash"), item.payload_hash)
+        if accepted and item.avid_id and hasattr(row, "avid_id"):
+            row.avid_id = item.avid_id
+        if accepted:
+            row.sent_at = ctx.now()
+        # As in Outbox.mark(): a later item of the row does not take "created" away.
+        if not (accepted and row.seen_run == ctx.run.pk and row.outcome == "created"):
+            row.outcome = ("created" if item.creates else "updated") if accepted else "rejected"
+        row.seen_run = ctx.run.pk
+    names = [outbox.column("sent_hash"), outbox.column("refused_hash"), "sent_at", "seen_run", "outcome"]
+    if any(field.name == "avid_id" for field in outbox.model._meta.concrete_fields):
+        names.append("avid_id")
+    links.update(list(by_pk.values()), names)
+
+
+def drop(ctx: StageContext, outbox: Outbox, absent: Sequence[BatchItem]) -> None:
+    """Give up items that surely never arrived, and free their subjects, so that the next plan takes them up."""
+    BatchItem.objects.filter(pk__in=[item.pk for item in absent]).update(
+        state=ItemState.DROPPED, message="It never arrived over there; it is sent again in another batch."
+    )
+    for item in absent:
+        item.state = ItemState.DROPPED
+    outbox.mark(ctx, [item.subject_id for item in absent], "uncertain")
+    outbox.decided(ctx, absent)
+
+
+def trail(ctx: StageContext, batch: Batch, decided: Sequence[BatchItem]) -> None:
+    """Write one audit row for each decided item."""
+    audit.record_many(
+        ctx.tenant,
+        [
+            audit.Entry(
+                action=f"{ctx.stage}.{item.state}",
+                subject=(item.subject_kind, item.subject_key),
+                after={"batch": batch.external_id, "avid_id": item.avid_id, "hash": item.payload_hash}
+                | ({"code": item.code, "message": item.message} if item.state == ItemState.REFUSED else {}),
+            )
+            for item in decided
+        ],
+        actor=ctx.actor,
+        run=ctx.run.pk,
+    )
