@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 
+import msgspec
+
 from connector.epicor import odata
 from connector.epicor.client import EpicorClient
 from connector.epicor.datasets import Dataset, dataset, is_true, new_row, put, refuse, rows, stamp
@@ -53,12 +55,16 @@ def _make_group(client: EpicorClient, group_id: str, draft: PaymentDraft) -> Non
 
 
 def find(client: EpicorClient, *, identity_field: str, identity: str, vendor_num: int) -> list[Payment]:
-    """Return the vendor's payments that carry this identity, unposted, posted and voided, in the order of HeadNum."""
+    """Return the vendor's payments that carry this identity, unposted, posted and voided, in the order of HeadNum.
+
+    The server may compare without case; a known column is compared again here, where case counts.
+    """
+    column = next((item.name for item in msgspec.structs.fields(Payment) if item.encode_name == identity_field), "")
     where = odata.and_(odata.eq("VendorNum", vendor_num), odata.eq(identity_field, identity))
     found: dict[int, Payment] = {}
     for entity in (PAYMENTS, POSTED_PAYMENTS):
         for row in client.find(entity, where):
-            if isinstance(row, Payment):
+            if isinstance(row, Payment) and (not column or text(getattr(row, column)) == identity):
                 found.setdefault(row.head_num, row)
     return [found[head_num] for head_num in sorted(found)]
 

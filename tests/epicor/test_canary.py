@@ -56,7 +56,7 @@ ANSWERS = {
     "dropped": Say(drop=True),
     "throttled": Say(429, flat(EVERYTHING), {"Retry-After": "1000", "X-Request-Id": API_KEY}),
     "redirect": Say(302, EVERYTHING.encode(), {"Location": f"https://elsewhere/?{PASSWORD}"}),
-    "another company": Say(200, json.dumps({"value": [{"Company": API_KEY, "VendorNum": 1, "VendorID": "x"}]}).encode()),
+    "another company": Say(200, json.dumps({"value": [{"Company": API_KEY, "VendorNum": 1}]}).encode()),
     "bad row": Say(200, json.dumps({"value": [{"Company": "C1", "VendorNum": API_KEY, "VendorID": 1}]}).encode()),
     "another document's company": Say(200, json.dumps({"parameters": {"ds": {"T": [{"Company": API_KEY}]}}}).encode()),
 }  # fmt: skip

@@ -27,6 +27,7 @@ from connector.transport.redact import HIDDEN, Redactor, is_secret_name, redact,
         ("to DE89370400440532013000 today", f"to {HIDDEN} today"),
         ("routing number 021000021", f"routing number {HIDDEN}"),
         ("card 4111 1111 1111 1111 used", f"card {HIDDEN}1111 used"),
+        ("cards 4111111111111111, 3782-822463-10005.", f"cards {HIDDEN}1111, {HIDDEN}0005."),
     ],
 )
 def test_text_that_looks_like_a_secret_is_dropped(text: str, clean: str) -> None:
@@ -43,6 +44,7 @@ def test_text_that_looks_like_a_secret_is_dropped(text: str, clean: str) -> None
         "Vendors?$filter=VendorNum%20gt%20104&$orderby=VendorNum",
         "ChangeDate ge 2026-11-23T00:00:00Z",
         "Amount 12345678901234.12 differs.",
+        "b4b8d2f0-0000-0000-0000-000000000001 and 00000000-0000-0000-0000-000000000000",
     ],
 )
 def test_what_people_need_stays_readable(text: str) -> None:
