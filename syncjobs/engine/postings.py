@@ -110,8 +110,10 @@ def live(ctx: StageContext, stage: Stage) -> QuerySet[Posting]:
     return Posting.objects.filter(now, tenant=ctx.tenant, stage=stage, state__in=states).order_by("pk")
 
 
-def work(ctx: StageContext, posting: Posting, steps: Sequence[Step]) -> PostingState:
+def work(ctx: StageContext, posting: Posting, steps: Sequence[Step], *, finish: bool = True) -> PostingState:
     """Claim ``posting`` and take it through its steps; return the state it ends in, RUNNING if another worker has it.
+
+    Without ``finish`` it ends READY, because steps are to follow that concern several documents at once.
 
     ``Misconfigured`` is raised on, after the posting was given back, because every other posting would meet it too.
     """
@@ -133,7 +135,7 @@ def work(ctx: StageContext, posting: Posting, steps: Sequence[Step]) -> PostingS
         ctx.calls.flush(posting_id=posting.pk)
         locks.release(posting, PostingState.READY)
         raise
-    return _finish(ctx, posting)
+    return _finish(ctx, posting) if finish else _pause(posting)
 
 
 def _take(ctx: StageContext, posting: Posting, step: Step) -> None:
@@ -181,6 +183,11 @@ def _put_off(
             message=_sentence(fault),
         )
     return to
+
+
+def _pause(posting: Posting) -> PostingState:
+    mine = locks.release(posting, PostingState.READY, next_try_at=None, code="", message="")
+    return PostingState.READY if mine else PostingState.RUNNING
 
 
 def _finish(ctx: StageContext, posting: Posting) -> PostingState:

@@ -67,12 +67,17 @@ ON CONFLICT (tenant_id, subject_kind, subject_key, code) WHERE state = 'open' DO
 
 
 def report_page(
-    ctx: StageContext, subject_kind: str, found: Mapping[str, Finding | None], *, codes: Collection[str] = ()
+    ctx: StageContext,
+    subject_kind: str,
+    found: Mapping[str, Finding | None],
+    *,
+    codes: Collection[str] = (),
+    keep: Collection[str] = (),
 ) -> None:
     """Tell about the subjects of a page, by their keys; call it inside ``ctx.commit()``.
 
     A subject with a finding has it opened or refreshed; any other open problem of a told subject is resolved, or only
-    those of ``codes`` where the teller knows of no others.
+    those of ``codes`` where the teller knows of no others. Those of ``keep`` are a person's to close.
     """
     if not found:
         return
@@ -86,7 +91,7 @@ def report_page(
         for pk, key, code in Problem.objects.filter(
             tenant=ctx.tenant, subject_kind=subject_kind, subject_key__in=list(found), state=ProblemState.OPEN
         ).values_list("pk", "subject_key", "code")
-        if (key, code) not in current and (not codes or code in codes)
+        if (key, code) not in current and (not codes or code in codes) and code not in keep
     ]
     _resolve(stale, f"Gone when {ctx.run.get_stage_display()} ran again.")
 
