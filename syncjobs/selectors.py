@@ -83,27 +83,36 @@ class Queue:
 
 def queues(tenants: Tenants) -> list[Queue]:
     """Return finance's queues in the order of ux.md: needs mapping, held, rejected, differences."""
+    rows = queue_rows(tenants)
+    vendors, accounts = capped(rows["vendors"]), capped(rows["gl_accounts"])
+    both = vendors.number + accounts.number
+    return [
+        Queue("needs_mapping", Capped(min(both, CAP), vendors.more or accounts.more or both > CAP)),
+        Queue("held", capped(rows["held"]), _stakes(rows["held"], "amount")),
+        Queue("rejected", capped(rows["rejected"]), _stakes(rows["rejected"], "gross_amount")),
+        Queue("differences", capped(rows["differences"]), _stakes(rows["differences"], "amount")),
+    ]
+
+
+def queue_rows(tenants: Tenants) -> dict[str, QuerySet[Any]]:
+    """Return what is in each queue: what a total counts is what a click on it lists."""
     open_ones = Problem.objects.filter(tenant__in=tenants, state=ProblemState.OPEN)
     rejected = InvoiceLink.objects.filter(tenant__in=tenants, state__in=REJECTED)
     # A rejected invoice has a problem too; it is one piece of work and stands in one queue.
     held = open_ones.exclude(subject_kind="invoice", subject_id__in=rejected.values("pk"))
-    held = held.exclude(subject_kind__in=("stage", "difference"))
-    differences = open_ones.filter(subject_kind="difference")
     vendors, accounts = (
-        capped(
-            model.objects.filter(tenant__in=tenants, state=MappingState.PROPOSED, active=True)
-            .exclude(desired_hash="")
-            .exclude(proposal="")
-        )
+        model.objects.filter(tenant__in=tenants, state=MappingState.PROPOSED, active=True)
+        .exclude(desired_hash="")
+        .exclude(proposal="")
         for model in (VendorMapping, GLAccountMapping)
     )
-    both = vendors.number + accounts.number
-    return [
-        Queue("needs_mapping", Capped(min(both, CAP), vendors.more or accounts.more or both > CAP)),
-        Queue("held", capped(held), _stakes(held, "amount")),
-        Queue("rejected", capped(rejected), _stakes(rejected, "gross_amount")),
-        Queue("differences", capped(differences), _stakes(differences, "amount")),
-    ]
+    return {
+        "vendors": vendors,
+        "gl_accounts": accounts,
+        "held": held.exclude(subject_kind__in=("stage", "difference")),
+        "rejected": rejected,
+        "differences": open_ones.filter(subject_kind="difference"),
+    }
 
 
 def _stakes(rows: QuerySet[Any], column: str) -> dict[str, Decimal]:
@@ -253,8 +262,8 @@ def next_poll_in(tenant_id: int, *, now: datetime | None = None) -> timedelta | 
 class Unfinished:
     """What of a tenant's cycle is still under way.
 
-    ``stages`` have work of their own to go on with; ``certain`` says that something must still happen, as opposed to
-    approved invoices that AvidXchange may or may not pay soon.
+    ``stages`` are those that can bring it on; ``certain`` says that something must still happen, as opposed to approved
+    invoices that AvidXchange may or may not pay soon; ``words`` is for a person, "" when nothing is under way.
     """
 
     stages: frozenset[Stage]
@@ -262,37 +271,36 @@ class Unfinished:
     words: str
 
     def __bool__(self) -> bool:
-        return self.certain or bool(self.words)
+        return bool(self.words)
 
 
-def unfinished(tenant: Tenant) -> Unfinished:
-    """Return what is still under way for a tenant: batches without verdicts, captured batches not acknowledged,
-    documents half written, images not sent, approvals and payments still to come."""
+def unfinished(tenant: Tenant, within: Collection[Stage] = tuple(Stage)) -> Unfinished:
+    """Return what is under way for a tenant and one of the stages ``within`` can bring on: batches without verdicts,
+    captured batches not acknowledged, documents half written, images not sent, approvals and payments to come."""
     batches = Batch.objects.filter(tenant=tenant)
-    sent = list(batches.filter(state__in=BATCH_LIVE).values_list("stage", flat=True))
-    captured = _count(batches, state__in=(BatchStatus.READING, BatchStatus.STORED))
-    documents = list(Posting.objects.filter(tenant=tenant, state__in=POSTING_LIVE).values_list("stage", flat=True))
-    images = _count(
-        InvoiceImage.objects.filter(tenant=tenant, invoice__state__in=INVOICE_THERE),
-        state__in=(ImageState.PENDING, ImageState.UNCERTAIN),
-    )
-    payments = Payment.objects.filter(tenant=tenant).filter(Q(final=False) | Q(state=PaymentState.READY)).count()
+    documents = Posting.objects.filter(tenant=tenant, state__in=POSTING_LIVE)
+    images = InvoiceImage.objects.filter(tenant=tenant, invoice__state__in=INVOICE_THERE)
+    payments = Payment.objects.filter(tenant=tenant)
     invoices = InvoiceLink.objects.filter(tenant=tenant, direction=InvoiceLink.OUT)
-    approvals = _count(invoices, state=InvoiceState.SUBMITTED)
-    unpaid = _count(invoices, state=InvoiceState.APPROVED)
-    certain = {
-        "batches without verdicts": len(sent),
-        "captured batches": captured,
-        "documents half written": len(documents),
-        "images": images,
-        "approvals": approvals,
-        "payments": payments,
-    }
-    told = {name: number for name, number in {**certain, "approved invoices": unpaid}.items() if number}
-    stages = {Stage(name) for name in (*sent, *documents)} | ({Stage.INVOICES_OUT} if images else set())
-    words = ", ".join(f"{number:,} {name}" for name, number in told.items())
-    return Unfinished(frozenset(stages), any(certain.values()), words)
+    parts: list[tuple[str, int, Stage]] = [
+        *(("batches without verdicts", *one) for one in _by_stage(batches.filter(state__in=BATCH_LIVE))),
+        *(("documents half written", *one) for one in _by_stage(documents)),
+        (
+            "captured batches",
+            batches.filter(state__in=(BatchStatus.READING, BatchStatus.STORED)).count(),
+            Stage.INVOICES_IN,
+        ),
+        ("images", images.filter(state__in=(ImageState.PENDING, ImageState.UNCERTAIN)).count(), Stage.INVOICES_OUT),
+        ("approvals", invoices.filter(state=InvoiceState.SUBMITTED).count(), Stage.APPROVALS_IN),
+        ("payments", payments.filter(Q(final=False) | Q(state=PaymentState.READY)).count(), Stage.PAYMENTS_IN),
+    ]
+    hoped = ("approved invoices", invoices.filter(state=InvoiceState.APPROVED).count(), Stage.PAYMENTS_IN)
+    certain = [part for part in parts if part[1] and part[2] in within]
+    told = [*certain, *([hoped] if hoped[1] and hoped[2] in within else [])]
+    words = ", ".join(f"{number:,} {name}" for name, number, _stage in told)
+    return Unfinished(frozenset(stage for _name, _number, stage in told), bool(certain), words)
 
 
-def _count(rows: QuerySet[Any], **conditions: object) -> int:
-    return rows.filter(**conditions).count()
+def _by_stage(rows: QuerySet[Any]) -> list[tuple[int, Stage]]:
+    counted = rows.order_by("stage").values_list("stage").annotate(number=Count("pk"))
+    return [(number, Stage(stage)) for stage, number in counted]

@@ -111,7 +111,7 @@ class Cycle:
         deadline = self.monotonic() + seconds
         tries = quiet = 0
         while (left := deadline - self.monotonic()) > 0:
-            rest = unfinished(self.tenant)
+            rest = unfinished(self.tenant, self.wanted)
             if not rest or (not rest.certain and quiet >= QUIET_PASSES):
                 return
             pause = min(float(PAUSES[min(tries, len(PAUSES) - 1)]), left)
@@ -119,7 +119,7 @@ class Cycle:
             self.sleep(pause)
             moved = self._pass(rest.stages)
             tries, quiet = tries + 1, 0 if moved else quiet + 1
-        if rest := unfinished(self.tenant):
+        if rest := unfinished(self.tenant, self.wanted):
             self.say(f"Still under way: {rest.words}")
 
     def _pass(self, at_work: Iterable[Stage]) -> bool:
