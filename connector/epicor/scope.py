@@ -61,6 +61,8 @@ ACCESS_SCOPE: tuple[Access, ...] = (
            records.BANK_ACCOUNTS),
     *_methods((Stage.INVOICES_OUT, Stage.INVOICES_IN), _INVOICE, "GetByID"),
     *_methods(_OUT, _FILES, "DownloadFile"),
+    # Only for tenants that have approvals shown in a column of Epicor.
+    Access(_INVOICE, "UpdateExt", (Stage.APPROVALS_IN,), tried=False, optional=True),
     *_methods(_IN, _INVOICE_GROUP, "GetNewAPInvGrpNoLock Update UnlockGroup"),
     *_methods(_IN, _INVOICE, "GetNewAPInvHedInvoice GetNewAPInvHedDebitMemo ChangeVendorID ChangeCurrency Update"),
     *_methods(_IN, _INVOICE, "GetNewAPInvDtlMiscellaneous UpdateMaster GetNewAPInvHedAttch"),

@@ -40,7 +40,9 @@ _TAX_ID = re.compile(r"\b(?:\d{3}-\d{2}-\d{4}|\d{2}-\d{7})\b")
 _IBAN = re.compile(r"\b[A-Z]{2}\d{2}[A-Z0-9]{11,30}\b")
 _ACCOUNT = re.compile(r"(?i)\b((?:bank\s+account|acct|aba|routing)\b[^\d\n]{0,20})\d{6,17}(?![\d|-])")
 #: As cards are written: together, in fours, or 4-6-5. A GUID's groups (8-4-4-4-12) are none of these.
-_CARD = re.compile(r"(?<![\w.-])(?:[1-9]\d{12,18}|[1-9]\d{3}(?:[ -]\d{4}){3}|[1-9]\d{3}[ -]\d{6}[ -]\d{5})(?![\w-]|\.\d)")
+_CARD = re.compile(
+    r"(?<![\w.-])(?:[1-9]\d{12,18}|[1-9]\d{3}(?:[ -]\d{4}){3}|[1-9]\d{3}[ -]\d{6}[ -]\d{5})(?![\w-]|\.\d)"
+)
 
 
 def _is_card(digits: str) -> bool:

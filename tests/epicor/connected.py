@@ -87,7 +87,11 @@ def connected(*, config: dict[str, Any] | None = None, **world: Any) -> Iterator
 
 def vendor_row(here: Connected) -> Row:
     """An active vendor that is paid in USD."""
-    return next(row for row in here.rows("Vendor") if not row["Inactive"] and not row["PayHold"] and row["CurrencyCode"] == "USD")
+    return next(
+        row
+        for row in here.rows("Vendor")
+        if not row["Inactive"] and not row["PayHold"] and row["CurrencyCode"] == "USD"
+    )
 
 
 def invoice_draft(here: Connected, *amounts: str, number: str = "NEW/'1' #2", debit_memo: bool = False) -> InvoiceDraft:

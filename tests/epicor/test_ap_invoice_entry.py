@@ -86,12 +86,14 @@ def test_an_invoice_is_written_with_every_lines_account(debit_memo: bool) -> Non
         assert (found.lines, found.accounts, found.stored_accounts) == good(draft)
         header = {name: found.header[name] for name in (
             "Company", "VendorNum", "InvoiceDate", "DueDate", "ApplyDate", "TermsCode", "CurrencyCode", "Description",
-            "ExternalID", "DebitMemo", "GroupID", "Posted", "DocInvoiceAmt", "DocInvoiceVendorAmt", "DocInvoiceVariance",
+            "ExternalID", "DebitMemo", "GroupID", "Posted", "DocInvoiceAmt", "DocInvoiceVendorAmt",
+            "DocInvoiceVariance",
         )}  # fmt: skip
         assert header == {
             "Company": "EPIC06", "VendorNum": draft.vendor_num, "InvoiceDate": "2026-11-20T00:00:00",
             "DueDate": "2026-12-13T00:00:00", "ApplyDate": "2026-11-23T00:00:00", "TermsCode": "N30",
-            "CurrencyCode": "USD", "Description": "Captured invoice", "ExternalID": "avid-1001", "DebitMemo": debit_memo,
+            "CurrencyCode": "USD", "Description": "Captured invoice", "ExternalID": "avid-1001",
+            "DebitMemo": debit_memo,
             "GroupID": GROUP, "Posted": False, "DocInvoiceAmt": draft.amount, "DocInvoiceVendorAmt": draft.amount,
             "DocInvoiceVariance": Decimal(0),
         }  # fmt: skip
@@ -118,7 +120,7 @@ def test_making_the_group_again_changes_nothing() -> None:
 def test_somebody_else_making_the_group_meanwhile_is_fine() -> None:
     with connected() as here:
         here.fault(kind="status", status=400, path="APInvGrpSvc/Update",
-                   body={"ErrorMessage": "The Group already exists.", "ErrorType": "BusinessObjectException"})  # fmt: skip
+                   body={"ErrorMessage": "The Group already exists.", "ErrorType": "BLException"})  # fmt: skip
         entry.ensure_group(here.client, GROUP)
         assert [row for row in here.rows("APInvGrp") if row["GroupID"] == GROUP] == []
 
@@ -318,12 +320,14 @@ def test_a_received_line_is_billed_from_its_receipt() -> None:
         assert (line.line_type, line.po_num, line.po_line, line.pack_slip, line.doc_ext_cost) == (
             "R", slip["PONum"], slip["POLine"], slip["PackSlip"], draft.amount,
         )  # fmt: skip
-        assert here.world.stored("RcvDtl", slip["VendorNum"], slip["PurPoint"], slip["PackSlip"], slip["PackLine"])["Invoiced"]
+        assert here.world.stored("RcvDtl", slip["VendorNum"], slip["PurPoint"], slip["PackSlip"], slip["PackLine"])[
+            "Invoiced"
+        ]
 
 
 def test_part_of_a_receipt_can_be_billed() -> None:
     with connected() as here:
-        draft, slip = receipt_draft(here)
+        draft, _ = receipt_draft(here)
         line = msgspec.structs.replace(draft.lines[0], quantity=Decimal(1))
         entry.ensure_group(here.client, GROUP)
         entry.create_header(here.client, GROUP, draft)
@@ -389,8 +393,22 @@ def test_errors_of_a_posting_are_all_of_the_five_kinds() -> None:
     with connected() as here:
         draft = invoice_draft(here, "10.00")
         entry.ensure_group(here.client, GROUP)
-        for path in ("GetNewAPInvHedInvoice", "ChangeVendorID", "GetNewAPInvDtlMiscellaneous", "UpdateMaster", "GetByID"):
-            for body in ({}, {"parameters": {}}, {"parameters": {"ds": {}}}, {"parameters": {"ds": None}}, {"returnObj": {}}):
-                here.fault(kind="status", status=200, body=body, path=path, headers={"Content-Type": "application/json"})
+        for path in (
+            "GetNewAPInvHedInvoice",
+            "ChangeVendorID",
+            "GetNewAPInvDtlMiscellaneous",
+            "UpdateMaster",
+            "GetByID",
+        ):
+            for body in (
+                {},
+                {"parameters": {}},
+                {"parameters": {"ds": {}}},
+                {"parameters": {"ds": None}},
+                {"returnObj": {}},
+            ):
+                here.fault(
+                    kind="status", status=200, body=body, path=path, headers={"Content-Type": "application/json"}
+                )
                 with pytest.raises(ConnectorError):
                     write(here, msgspec.structs.replace(draft, invoice_num=f"X-{path}-{len(here.attempts)}"))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from connector.epicor import odata, records
-from connector.epicor.client import EpicorClient
+from connector.epicor.client import EpicorClient, EpicorConfig
 from connector.epicor.groups import CHECK_GROUPS, INVOICE_GROUPS
 from connector.epicor.payment_entry import POSTED_PAYMENTS
 from connector.epicor.records import EntitySet, Vendor
@@ -17,12 +19,14 @@ from connector.epicor.rows import Page
 from connector.transport.auth import MemoryTokenCache
 from connector.transport.errors import Misconfigured, Rejected, Retry, Uncertain
 from tests.epicor.connected import configured, connected, open_invoice
+from tests.transport.far_side import Asked, FarSide, Say
 
 SETS = [
-    records.VENDORS, records.REMIT_TOS, records.PUR_TERMS, records.GL_ACCOUNTS, records.PURCHASE_ORDERS, records.PO_LINES,
-    records.PO_RELEASES, records.RECEIPTS, records.RECEIPT_LINES, records.INVOICES, records.PAYMENTS, POSTED_PAYMENTS,
-    records.ALLOCATIONS, records.PAY_METHODS, records.BANK_ACCOUNTS, INVOICE_GROUPS, CHECK_GROUPS,
-]  # fmt: skip
+    *(records.VENDORS, records.REMIT_TOS, records.PUR_TERMS, records.GL_ACCOUNTS, records.PURCHASE_ORDERS),
+    *(records.PO_LINES, records.PO_RELEASES, records.RECEIPTS, records.RECEIPT_LINES, records.INVOICES),
+    *(records.PAYMENTS, POSTED_PAYMENTS, records.ALLOCATIONS, records.PAY_METHODS, records.BANK_ACCOUNTS),
+    *(INVOICE_GROUPS, CHECK_GROUPS),
+]
 TABLES = {
     "Vendors": "Vendor", "VendRemitToes": "VendRemitTo", "PurTerms": "PurTerms", "GLAccounts": "GLAccount",
     "POes": "POHeader", "PODetails": "PODetail", "PORels": "PORel", "Receipts": "RcvHead", "RcvDtls": "RcvDtl",
@@ -131,12 +135,11 @@ def test_only_rows_written_since_a_revision_come_in_key_order() -> None:
 def test_rows_of_another_company_stop_the_read() -> None:
     with connected() as here:
         here.rows("Vendor")[30]["Company"] = "EPIC07"
-        handed_out = []
+        pages = here.client.pages(records.VENDORS, page_size=20)
+        assert len(next(pages).rows) == 20  # the page before; the one with the foreign row is not handed out
         with pytest.raises(Misconfigured) as caught:
-            for page in here.client.pages(records.VENDORS, page_size=20):
-                handed_out.append(page)
+            next(pages)
         assert caught.value.code == "wrong_company"
-        assert len(handed_out) == 1  # the page before; not the one with the foreign row
 
 
 def test_a_bad_row_is_set_aside_over_http_too() -> None:
@@ -158,21 +161,36 @@ def test_the_delta_of_an_unchanged_table_costs_one_request() -> None:
         assert len(here.attempts) == before + 1
 
 
-def test_reading_never_has_more_calls_open_than_allowed() -> None:
-    """Pages are fetched ahead by one, so two readers of a client with one place take turns."""
-    with connected(config={"max_concurrency": 1, "page_size": 10}) as here:
-        readers = [here.client.pages(records.VENDORS), here.client.pages(records.GL_ACCOUNTS)]
-        counts = [0, 0]
-        while readers:
-            for place, reader in enumerate(list(readers)):
-                page = next(reader, None)
-                if page is None:
-                    readers.remove(reader)
-                else:
-                    counts[place if len(readers) == 2 else 0] += len(page.rows)
-        spans = sorted((attempt.started_at, attempt.seconds) for attempt in here.attempts)
-        assert sum(counts) == 60 + len(here.rows("GLAccount"))
-        assert spans
+@pytest.mark.parametrize("places", [1, 2])
+def test_reading_never_has_more_calls_open_than_allowed(places: int) -> None:
+    """Four readers of one client, each fetching ahead, share its places."""
+    inside, peak = 0, 0
+    lock, pause = threading.Lock(), threading.Event()
+
+    def answer(asked: Asked) -> Say:
+        nonlocal inside, peak
+        with lock:
+            inside += 1
+            peak = max(peak, inside)
+        pause.wait(0.01)
+        with lock:
+            inside -= 1
+        return Say(200, b'{"value": []}')
+
+    with FarSide(answer=answer) as far:
+        mine = EpicorClient(
+            EpicorConfig(
+                base_url=far.url, instance="i", company="C", username="u", password="pw", api_key="key",
+                max_concurrency=places,
+            ),
+            allow_private_hosts=True,
+        )  # fmt: skip
+        with ThreadPoolExecutor(4) as pool:
+            for done in [pool.submit(lambda: list(mine.pages(records.VENDORS))) for _ in range(8)]:
+                assert done.result() == []
+        mine.close()
+    assert len(far.asked) == 8
+    assert peak == places
 
 
 # -- look-ups ------------------------------------------------------------------------------------------------------
@@ -236,7 +254,12 @@ def test_an_invoice_comes_with_everything_below_it() -> None:
         document = here.client.invoice(*key)
         assert document is not None
         assert (document.header[0].vendor_num, document.header[0].invoice_num) == key
-        counts = (len(document.lines), len(document.expenses), len(document.expense_accounts), len(document.attachments))
+        counts = (
+            len(document.lines),
+            len(document.expenses),
+            len(document.expense_accounts),
+            len(document.attachments),
+        )
         stored = tuple(
             sum((row["VendorNum"], row["InvoiceNum"]) == key for row in here.rows(table))
             for table in ("APInvDtl", "APInvExp", "APInvExpTGLC", "APInvHedAttch")
@@ -308,7 +331,9 @@ PASSING: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("paging", ["keyset", "skip"])
-@pytest.mark.parametrize("rule", [*PASSING, {"kind": "repeat_page"}], ids=lambda rule: f"{rule['kind']}-{rule.get('status', '')}")
+@pytest.mark.parametrize(
+    "rule", [*PASSING, {"kind": "repeat_page"}], ids=lambda rule: f"{rule['kind']}-{rule.get('status', '')}"
+)
 def test_reading_gets_over_every_passing_fault(rule: dict[str, Any], paging: str) -> None:
     with connected(config={"paging": paging, "page_size": 20}) as here:
         here.fault(**rule, path="Vendors", skip=1)

@@ -10,6 +10,7 @@ import pytest
 from connector.epicor.client import EpicorClient, EpicorConfig
 from connector.transport.auth import BasicAuth, BearerTokenAuth
 from connector.transport.errors import Misconfigured
+from tests.transport.far_side import NOW
 
 GOOD: dict[str, Any] = {
     "base_url": "https://erp.example.com", "instance": "KineticLive", "company": "EPIC06", "username": "u",
@@ -68,16 +69,17 @@ def test_the_api_key_goes_with_every_call_and_the_rest_where_it_is_set() -> None
 
 
 def test_every_way_of_logging_in() -> None:
-    now = lambda: None  # noqa: E731
-    assert isinstance(EpicorConfig(**GOOD).auth(None, now), BasicAuth)  # type: ignore[arg-type]
+    assert isinstance(EpicorConfig(**GOOD).auth(None, lambda: NOW), BasicAuth)
     for mode in ("epicor_token", "oauth2"):
         config = EpicorConfig(**GOOD, auth_mode=mode, client_id="c", client_secret="cs-canary")
-        assert isinstance(config.auth(None, now), BearerTokenAuth)  # type: ignore[arg-type]
+        assert isinstance(config.auth(None, lambda: NOW), BearerTokenAuth)
 
 
 def test_epicors_own_token_address_is_the_default() -> None:
     config = EpicorConfig(**GOOD, auth_mode="oauth2", client_id="c", client_secret="cs-canary")
-    assert repr(config.auth(None, lambda: None)._source) == "ClientCredentials(https://login.epicor.com/connect/token)"  # type: ignore
+    auth = config.auth(None, lambda: NOW)
+    assert isinstance(auth, BearerTokenAuth)
+    assert repr(auth._source) == "ClientCredentials(https://login.epicor.com/connect/token)"
 
 
 def test_nothing_shows_a_secret() -> None:

@@ -71,7 +71,9 @@ def test_a_file_larger_than_allowed_is_refused_while_it_comes() -> None:
     assert target.getvalue() == b""
 
 
-@pytest.mark.parametrize("answer", [b"", b"{}", b'{"returnObj": 5}', dotnet(b"cut off", 0)[:-4], json.dumps([1]).encode()])
+@pytest.mark.parametrize(
+    "answer", [b"", b"{}", b'{"returnObj": 5}', dotnet(b"cut off", 0)[:-4], json.dumps([1]).encode()]
+)
 def test_an_answer_that_ends_early_is_asked_for_again(answer: bytes) -> None:
     value = Base64Value(io.BytesIO(), max_bytes=100)
     value.write(answer)

@@ -139,7 +139,7 @@ HTML = b"<html><body>Service Unavailable for key-canary</body></html>"
     [
         (400, "application/json", {"error": {"code": "-1", "message": "Syntax error", "innererror":
          {"type": "Microsoft.OData.ODataException"}}}, Misconfigured, "query_refused", "Syntax error"),
-        (404, "application/json", {"error": {"code": "RecordNotFoundException", "message": {"lang": "en", "value": "Gone"}}},
+        (404, "application/json", {"error": {"code": "RecordNotFoundException", "message": {"value": "Gone"}}},
          Rejected, "not_found", "Gone"),
         (503, "text/html", HTML, Retry, "server_error",
          "Something in front of Epicor answered 503 with a web page."),

@@ -56,7 +56,11 @@ def test_keyset_clauses() -> None:
 
 def test_urls_name_the_company_and_use_percent_20() -> None:
     url = odata.build_url(
-        "https://h/i", "EPIC06", "Erp.BO.VendorSvc", "Vendors", {"$filter": "Name eq 'A+B #1/%'", "$orderby": "VendorNum"}
+        "https://h/i",
+        "EPIC06",
+        "Erp.BO.VendorSvc",
+        "Vendors",
+        {"$filter": "Name eq 'A+B #1/%'", "$orderby": "VendorNum"},
     )
     assert url == (
         "https://h/i/api/v2/odata/EPIC06/Erp.BO.VendorSvc/Vendors"
@@ -82,7 +86,7 @@ def test_quoting_round_trips_through_a_url(text: str) -> None:
     written = unquote(query.removeprefix("$filter="))
     literal = written.removeprefix("Name eq ")
     assert literal[0] == literal[-1] == "'"
-    assert literal[1:-1].replace("''", "") .count("'") == 0
+    assert literal[1:-1].replace("''", "").count("'") == 0
     assert literal[1:-1].replace("''", "'") == text
     assert dict(parse_qsl(query, keep_blank_values=True))["$filter"] == written
 

@@ -32,10 +32,8 @@ def test_a_page_of_good_rows() -> None:
 
 
 def test_numbers_come_from_their_tokens_or_from_texts() -> None:
-    raw = (
-        b'{"value": [{"Company": "C1", "VendorNum": "104", "InvoiceNum": "a", "DocInvoiceAmt": 12345678901234.123456789,'
-        b' "DocInvoiceBal": "697.940", "DocTaxAmt": 1e2, "SysRevID": 9007199254740993, "Posted": "true"}]}'
-    )
+    raw = b"""{"value": [{"Company": "C1", "VendorNum": "104", "InvoiceNum": "a", "SysRevID": 9007199254740993,
+        "DocInvoiceAmt": 12345678901234.123456789, "DocInvoiceBal": "697.940", "DocTaxAmt": 1e2, "Posted": "true"}]}"""
     [(key, row)] = decode(records.INVOICES, raw, company="C1").rows
     assert isinstance(row, Invoice)
     assert key == (104, "a")
@@ -85,7 +83,9 @@ def test_a_row_that_says_no_company_is_bad() -> None:
     assert decode(records.VENDORS, body(row), company="C1").bad[0].reason == "Object missing required field `Company`"
 
 
-@pytest.mark.parametrize("raw", [b"", b"null", b"[]", b"{}", b'{"value": 5}', b'{"value": [', b"\xff", b'{"value": [1}'])
+@pytest.mark.parametrize(
+    "raw", [b"", b"null", b"[]", b"{}", b'{"value": 5}', b'{"value": [', b"\xff", b'{"value": [1}']
+)
 def test_an_answer_that_is_no_list_of_rows_is_asked_for_again(raw: bytes) -> None:
     with pytest.raises(Retry) as caught:
         decode(records.VENDORS, raw, company="C1")

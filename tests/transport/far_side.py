@@ -84,9 +84,11 @@ class FarSide:
         asked = Asked(request.command, request.path, dict(request.headers), body)
         with self._lock:
             self.asked.append(asked)
-            say = self._answer(asked) if self._answer else self._script[0]
-            if not self._answer and len(self._script) > 1:
+            say = self._script[0]
+            if len(self._script) > 1:
                 self._script.pop(0)
+        if self._answer:
+            say = self._answer(asked)
         if say.drop:
             # A reset instead of a clean end, as when a server dies.
             request.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

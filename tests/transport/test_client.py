@@ -437,4 +437,3 @@ def test_a_note_that_cannot_be_kept_does_not_change_what_happened(caplog: pytest
         assert mine.client.write(f"{far.url}/x", operation="x", body=b"{}").status == 200
         mine.client.close()
     assert [record.message for record in caplog.records] == ["an attempt could not be recorded"]
-
