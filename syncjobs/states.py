@@ -177,7 +177,9 @@ MOVES: dict[type[models.TextChoices], dict[str, frozenset[Any]]] = {
         PostingState.RUNNING: frozenset(
             {PostingState.READY, PostingState.UNCERTAIN, PostingState.HELD, PostingState.DONE, PostingState.ABANDONED}
         ),
-        PostingState.UNCERTAIN: frozenset({PostingState.RUNNING, PostingState.HELD, PostingState.DONE}),
+        PostingState.UNCERTAIN: frozenset(
+            {PostingState.RUNNING, PostingState.HELD, PostingState.DONE, PostingState.ABANDONED}
+        ),
         PostingState.HELD: frozenset({PostingState.READY, PostingState.ABANDONED, PostingState.DONE}),
         PostingState.DONE: frozenset(),
         PostingState.ABANDONED: frozenset({PostingState.READY}),
