@@ -122,6 +122,10 @@ def record(ctx: StageContext, outbox: Outbox, batch: Batch, items: Sequence[Batc
     said = {verdict.external_id: verdict for verdict in answer.verdicts if verdict.successful is not None}
     said |= _looked_up(ctx, outbox, items, said)
     with ctx.commit():
+        open_items = _still_open(batch, items)
+        if open_items is None:
+            return
+        items = open_items
         decided = verdicts.decide(ctx, outbox, items, said)
         waiting = len(items) - len(decided)
         facts: dict[str, Any] = {"status_text": answer.status_text[:200], "message": ""}
@@ -157,6 +161,10 @@ def resolve(ctx: StageContext, outbox: Outbox, batch: Batch) -> None:
     old_enough = Batch.objects.filter(pk=batch.pk, sent_at__lt=Now() - PATIENT_WAIT).exists()
     sure = not outbox.patient or (looked >= PATIENT_LOOK_UPS and old_enough)
     with ctx.commit():
+        open_items = _still_open(batch, items)
+        if open_items is None:
+            return
+        items = open_items
         decided = verdicts.decide(ctx, outbox, items, found)
         absent = [item for item in items if item.external_id not in found]
         if absent and sure:
@@ -278,6 +286,18 @@ def _move(batch: Batch, to: BatchStatus, **facts: Any) -> None:
     elif not advance(batch, to, **facts):
         raise RuntimeError(f"batch {batch.external_id} was moved by someone else")
     batch.refresh_from_db()
+
+
+def _still_open(batch: Batch, items: Sequence[BatchItem]) -> list[BatchItem] | None:
+    """Return the items that still wait for a verdict, None if somebody else has moved the batch while we asked.
+
+    Two stages may ask about one batch at the same time. The row is locked until our transaction ends, never over HTTP.
+    """
+    same = Batch.objects.select_for_update().filter(pk=batch.pk, state=batch.state, fence=batch.fence)
+    if same.first() is None:
+        return None
+    waiting = set(batch.items.filter(state=ItemState.PENDING).values_list("pk", flat=True))
+    return [item for item in items if item.pk in waiting]
 
 
 def _pause(polls: int) -> timedelta:

@@ -112,9 +112,12 @@ def _payments(seen: Sequence[Watched]) -> None:
     unpaid = [one for one in seen if _ours(one.link) and one.link.state in UNPAID]
     taken = [one for one in unpaid if one.header.doc_unposted_bal != one.header.doc_invoice_amt]
     ours = _posted_by_us([one.link.pk for one in taken])
+    suspects = {one.link.pk for one in taken} - ours
     for one in unpaid:
-        alien = one in taken and one.link.pk not in ours
-        one.told[PAID_ELSEWHERE] = _paid_elsewhere(one.link, one.header) if alien else None
+        if one.link.pk not in suspects:
+            one.told[PAID_ELSEWHERE] = None
+        elif one.link.open_amount != one.header.doc_unposted_bal:
+            one.told[PAID_ELSEWHERE] = _paid_elsewhere(one.link, one.header)
 
 
 def _posted_by_us(pks: Collection[int]) -> set[int]:
