@@ -110,7 +110,7 @@ def _decided(ctx: StageContext, items: Sequence[BatchItem]) -> None:
         row = rows[item.subject_id]
         if item.state == ItemState.ACCEPTED:
             row.state, row.state_reason, row.approval = InvoiceState.SUBMITTED, "", PENDING
-            found[item.subject_key] = None
+            found[item.subject_key] = _id_taken(row, item) if item.avid_id != row.avid_id else None
         elif item.state == ItemState.REFUSED:
             row.state, row.state_reason = InvoiceState.REFUSED, (item.message or item.code)[:500]
             row.version += 1
@@ -128,6 +128,17 @@ def _refusal(row: InvoiceLink, item: BatchItem) -> Finding:
         message=f"AvidXchange refused invoice {row.invoice_num}: {item.message or 'it gave no reason.'}",
         hint=f"{known.hint} {_HINT}" if known else _HINT,
         field=item.field,
+        subject_id=row.pk,
+        **money(row),
+    )
+
+
+def _id_taken(row: InvoiceLink, item: BatchItem) -> Finding:
+    return Finding(
+        code="avid_id_taken",
+        message=f"AvidXchange accepted invoice {row.invoice_num} under the id {item.avid_id}, which already is another "
+        "invoice's here.",
+        hint="Ask AvidXchange which invoice it is; until then its image and its payments cannot be matched by that id.",
         subject_id=row.pk,
         **money(row),
     )

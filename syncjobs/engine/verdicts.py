@@ -41,12 +41,15 @@ def decide(
 def _mark_subjects(ctx: StageContext, outbox: Outbox, decided: Sequence[BatchItem]) -> None:
     rows = outbox.model._default_manager.filter(tenant=ctx.tenant, pk__in=[item.subject_id for item in decided])
     by_pk = {row.pk: row for row in rows}
+    # A second item of a row (a PO's receipts) has an id of its own over there, which is not the row's.
+    named = not outbox.prefix and any(field.name == "avid_id" for field in outbox.model._meta.concrete_fields)
+    taken = _taken(ctx, outbox, decided) if named else set()
     for item in decided:
         row = by_pk[item.subject_id]
         accepted = item.state == ItemState.ACCEPTED
         setattr(row, outbox.column("sent_hash" if accepted else "refused_hash"), item.payload_hash)
-        if accepted and item.avid_id and hasattr(row, "avid_id"):
-            row.avid_id = item.avid_id
+        if accepted and item.avid_id and named and item.avid_id not in taken:
+            setattr(row, "avid_id", item.avid_id)  # noqa: B010  (not every outgoing record has the column)
         if accepted:
             row.sent_at = ctx.now()
         # As in Outbox.mark(): a later item of the row does not take "created" away.
@@ -54,20 +57,33 @@ def _mark_subjects(ctx: StageContext, outbox: Outbox, decided: Sequence[BatchIte
             row.outcome = ("created" if item.creates else "updated") if accepted else "rejected"
         row.seen_run = ctx.run.pk
     names = [outbox.column("sent_hash"), outbox.column("refused_hash"), "sent_at", "seen_run", "outcome"]
-    if any(field.name == "avid_id" for field in outbox.model._meta.concrete_fields):
+    if named:
         names.append("avid_id")
     links.update(list(by_pk.values()), names)
 
 
-def drop(ctx: StageContext, outbox: Outbox, absent: Sequence[BatchItem]) -> None:
-    """Give up items that surely never arrived, and free their subjects, so that the next plan takes them up."""
-    BatchItem.objects.filter(pk__in=[item.pk for item in absent]).update(
-        state=ItemState.DROPPED, message="It never arrived over there; it is sent again in another batch."
+def _taken(ctx: StageContext, outbox: Outbox, decided: Sequence[BatchItem]) -> set[str]:
+    """Return the ids among these verdicts that are other records' already: one more must not stop the whole batch."""
+    others = outbox.model._default_manager.filter(tenant=ctx.tenant).exclude(
+        pk__in=[item.subject_id for item in decided]
     )
-    for item in absent:
+    given = [item.avid_id for item in decided if item.avid_id]
+    return set(others.filter(avid_id__in=given).values_list("avid_id", flat=True)) | {
+        one for one in given if given.count(one) > 1
+    }
+
+
+def drop(ctx: StageContext, outbox: Outbox, items: Sequence[BatchItem], *, why: str, outcome: str = "") -> None:
+    """Give up items that were not sent or surely never arrived, and free their subjects for the next plan.
+
+    ``outcome`` is what the run counts their subjects as until something better is known.
+    """
+    BatchItem.objects.filter(pk__in=[item.pk for item in items]).update(state=ItemState.DROPPED, message=why)
+    for item in items:
         item.state = ItemState.DROPPED
-    outbox.mark(ctx, [item.subject_id for item in absent], "uncertain")
-    outbox.decided(ctx, absent)
+    if outcome:
+        outbox.mark(ctx, [item.subject_id for item in items], outcome)
+    outbox.decided(ctx, items)
 
 
 def trail(ctx: StageContext, batch: Batch, decided: Sequence[BatchItem]) -> None:

@@ -9,7 +9,7 @@ invoice is not a paid one (``payments_in``).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, timedelta
 
 from django.db.models import Count, Min, Q, QuerySet
@@ -115,6 +115,8 @@ def _by_id(ctx: StageContext, since: date | None) -> Iterator[list[InvoiceLink]]
 def _store(ctx: StageContext, page: Records[SubmittedInvoice], links: Iterable[InvoiceLink]) -> None:
     """Take over what a page says about our invoices; call it inside ``ctx.commit()``."""
     by_id = {there.external_id: there for there in page}
+    named = InvoiceLink.objects.filter(tenant=ctx.tenant, avid_id__in=[there.id for there in page])
+    taken = set(named.values_list("avid_id", flat=True))
     told: dict[str, Finding | None] = {}
     entries, changed, unknown, read = [], [], 0, 0
     for link in links:
@@ -127,7 +129,7 @@ def _store(ctx: StageContext, page: Records[SubmittedInvoice], links: Iterable[I
         if status not in STATES:
             unknown += 1
             told[key(link)] = _unknown(link, there)
-        elif not _take_over(link, there, status):
+        elif not _take_over(link, there, status, taken):
             # A rejection is told once: a person may have dealt with it since.
             told |= {} if link.approval == REJECTED else {key(link): None}
         else:
@@ -152,14 +154,17 @@ def _store(ctx: StageContext, page: Records[SubmittedInvoice], links: Iterable[I
     problems.report_page(ctx, "approvals_row", {bad.key: _unreadable(bad.key, bad.reason) for bad in page.bad})
 
 
-def _take_over(link: InvoiceLink, there: SubmittedInvoice, status: str) -> bool:
-    """Put what AvidXchange says on the row in memory; False if that changes nothing, or is older than what we know."""
+def _take_over(link: InvoiceLink, there: SubmittedInvoice, status: str, taken: Collection[str]) -> bool:
+    """Put what AvidXchange says on the row in memory; False if that changes nothing, or is older than what we know.
+
+    An id that came without a verdict is taken from here, unless it is another invoice's (``taken``).
+    """
     known = link.approval_changed_at
     if known is not None and there.changed_at is not None and there.changed_at < known:
         return False
     reason = there.reject_reason if status == REJECTED else ""
     state = STATES[status] if link.state in STATES.values() else link.state
-    avid_id = link.avid_id or there.id
+    avid_id = link.avid_id or ("" if there.id in taken else there.id)
     if (link.approval, link.reject_reason, link.state, link.avid_id) == (status, reason, state, avid_id):
         return False
     if link.approval != status or link.reject_reason != reason:
