@@ -124,7 +124,7 @@ class EpicorClient:
         Raises ``Rejected`` with code ``too_many_rows`` beyond ``limit``, ``unreadable_row`` if one cannot be read:
         a look-up must not answer "not there" for a row that is.
         """
-        pager = Keyset(entity, where=where)
+        pager = self._pager(entity, where=where)
         found: list[Row] = []
         while True:
             answer = self._load(entity, min(limit + 1, 1000), pager.question(), count=True)

@@ -203,8 +203,9 @@ def test_a_look_up_costs_one_request_when_the_server_counts() -> None:
         assert len(here.attempts) == 1
 
 
-def test_a_look_up_reads_on_behind_a_servers_cap() -> None:
-    with connected(max_top=7) as here:
+@pytest.mark.parametrize("paging", ["keyset", "skip"])
+def test_a_look_up_reads_on_behind_a_servers_cap(paging: str) -> None:
+    with connected(config={"paging": paging}, max_top=7) as here:
         assert len(here.client.find(records.VENDORS, "")) == 60
 
 

@@ -39,6 +39,17 @@ def test_any_file_in_any_pieces(content: bytes, style: int, sizes: list[int]) ->
     assert target.getvalue() == content
 
 
+@pytest.mark.parametrize("style", [0, 1, 2])
+def test_an_escape_may_be_cut_anywhere(style: int) -> None:
+    content = b"\xfb\xef\xbe\xff\xff\xff" * 30  # nothing but + and / in base64
+    target = io.BytesIO()
+    value = Base64Value(target, max_bytes=1000)
+    for byte in dotnet(content, style):
+        value.write(bytes([byte]))
+    assert value.finish() == len(content)
+    assert target.getvalue() == content
+
+
 def test_it_can_be_started_over() -> None:
     target = io.BytesIO(b"kept")
     target.seek(4)
