@@ -5,6 +5,7 @@ Every function here belongs inside the ``ctx.commit()`` that also moves the batc
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from connector.avidxchange.records import Verdict
@@ -64,13 +65,11 @@ def _mark_subjects(ctx: StageContext, outbox: Outbox, decided: Sequence[BatchIte
 
 def _taken(ctx: StageContext, outbox: Outbox, decided: Sequence[BatchItem]) -> set[str]:
     """Return the ids among these verdicts that are other records' already: one more must not stop the whole batch."""
-    others = outbox.model._default_manager.filter(tenant=ctx.tenant).exclude(
-        pk__in=[item.subject_id for item in decided]
-    )
-    given = [item.avid_id for item in decided if item.avid_id]
-    return set(others.filter(avid_id__in=given).values_list("avid_id", flat=True)) | {
-        one for one in given if given.count(one) > 1
-    }
+    given = Counter(item.avid_id for item in decided if item.avid_id)
+    others = outbox.model._default_manager.filter(tenant=ctx.tenant, **{"avid_id__in": list(given)})
+    mine = [item.subject_id for item in decided]
+    held = {str(getattr(row, "avid_id", "")) for row in others.exclude(pk__in=mine)}
+    return held | {one for one, times in given.items() if times > 1}
 
 
 def drop(ctx: StageContext, outbox: Outbox, items: Sequence[BatchItem], *, why: str, outcome: str = "") -> None:
