@@ -164,7 +164,8 @@ MOVES: dict[type[models.TextChoices], dict[str, frozenset[Any]]] = {
         BatchStatus.UNCERTAIN: frozenset(
             {BatchStatus.READY, BatchStatus.SUBMITTED, BatchStatus.SETTLED, BatchStatus.FAILED}
         ),
-        BatchStatus.SUBMITTED: frozenset({BatchStatus.SETTLED}),
+        # Uncertain again: AvidXchange denies that it knows the batch.
+        BatchStatus.SUBMITTED: frozenset({BatchStatus.SETTLED, BatchStatus.UNCERTAIN}),
         BatchStatus.SETTLED: frozenset(),
         BatchStatus.FAILED: frozenset(),
         BatchStatus.READING: frozenset({BatchStatus.REVIEW, BatchStatus.STORED}),

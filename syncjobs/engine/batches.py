@@ -7,18 +7,17 @@ item that surely never arrived is dropped from its batch and becomes due again u
 
 from __future__ import annotations
 
-import hashlib
+import logging
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from decimal import Decimal
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from connector.avidxchange.records import BatchAnswer, Verdict
+from connector.avidxchange.records import BatchAnswer, BatchState, Verdict
 from connector.transport.errors import Misconfigured, Rejected, Retry, Uncertain
-from syncjobs.engine import locks, problems, verdicts
+from syncjobs.engine import intents, locks, problems, verdicts
 from syncjobs.engine.context import StageContext
 from syncjobs.engine.outbox import Outbox
 from syncjobs.engine.problems import Finding
@@ -27,70 +26,50 @@ from syncjobs.states import BatchStatus, ItemState, advance
 
 #: Contract section 8: absent for two look-ups and this long before a patient kind may be sent again.
 PATIENT_LOOK_UPS, PATIENT_WAIT = 2, timedelta(minutes=15)
+ABSENT = "It never arrived over there; it is sent again in another batch."
+#: After this long a submitted batch should have a verdict on every item (contract 2.7: some cannot be matched).
+LATE = timedelta(hours=1)
 #: Growing pauses between polls of a batch, in seconds; the last one repeats.
 PAUSES = (1, 2, 4, 8, 15, 30, 60, 120, 300, 900)
 #: How long a wish to wait (Retry-After) is honoured inside a run before the rest is left to the next one.
 SHORT_WAIT_S = 30.0
 
+log = logging.getLogger(__name__)
+
 
 def push(ctx: StageContext, outbox: Outbox) -> None:
     """Bring everything due in ``outbox`` to AvidXchange, or note exactly why not."""
-    if ctx.dry_run:
-        return
+    if not ctx.dry_run:
+        _push(ctx, outbox)
+    with ctx.commit():
+        outbox.note_in_flight(ctx)
+
+
+def _push(ctx: StageContext, outbox: Outbox) -> None:
     resume(ctx, outbox)
     # The second pass takes up items that the first one found never to have arrived; mostly it finds nothing due.
     for _pass in range(2):
         for rows in outbox.slices(ctx, ctx.avidxchange.profile.batch_max_items):
-            batch = plan(ctx, outbox, rows)
+            batch = intents.plan(ctx, outbox, rows)
             if batch is not None:
                 send(ctx, outbox, batch)
                 ctx.say(f"Sent {batch.item_count} {outbox.kind} in {batch.external_id}")
     settle(ctx, outbox)
 
 
-def plan(ctx: StageContext, outbox: Outbox, rows: Sequence[Any]) -> Batch | None:
-    """Commit the intent to send ``rows`` (at most a batch of them); None when all are already in flight elsewhere."""
-    items = [_item(ctx, outbox, row) for row in rows]
-    with ctx.commit():
-        batch = Batch.objects.create(
-            tenant=ctx.tenant,
-            stage=ctx.stage,
-            kind=outbox.kind,
-            external_id=_batch_id(ctx, outbox, items),
-            run=ctx.run,
-            replay_of=_refused_before(ctx, outbox, items),
-            item_count=len(items),
-            total=sum((outbox.amount(row) for row in rows), Decimal(0)),
-        )
-        for item in items:
-            item.batch = batch
-        # Insert first, on conflict nothing: a subject that another worker has in flight stays theirs (lesson 16).
-        BatchItem.objects.bulk_create(items, ignore_conflicts=True)
-        planned = list(batch.items.order_by("pk"))
-        if len(planned) < len(items):
-            batch.item_count = len(planned)
-            batch.save(update_fields=["item_count", "updated_at"])
-        if not planned:
-            batch.delete()
-            return None
-        outbox.mark(ctx, [item.subject_id for item in planned], "uncertain")
-        outbox.planned(ctx, planned)
-    return batch
-
-
 def send(ctx: StageContext, outbox: Outbox, batch: Batch) -> None:
     """Claim a ready batch and submit it once; settle whatever is known afterwards."""
-    if not locks.claim(batch, {BatchStatus.READY}, BatchStatus.SENDING):
+    # The time of sending is part of the claim: a batch without one could never count as surely absent.
+    if not locks.claim(batch, {BatchStatus.READY}, BatchStatus.SENDING, sends=F("sends") + 1, sent_at=Now()):
         return
-    Batch.objects.filter(pk=batch.pk).update(sends=batch.sends + 1, sent_at=Now())
     items = list(batch.items.filter(state=ItemState.PENDING).order_by("pk"))
     payloads = [(item.external_id, item.payload.encode()) for item in items]
     try:
         answer = _submit(ctx, outbox, batch, payloads)
     except Uncertain as lost:
         ctx.calls.flush(batch_id=batch.pk)
-        locks.release(batch, BatchStatus.UNCERTAIN, message=lost.message, next_poll_at=Now())
-        resolve(ctx, outbox, batch)
+        if locks.release(batch, BatchStatus.UNCERTAIN, message=lost.message, next_poll_at=Now()):
+            resolve(ctx, outbox, batch)
     except Rejected as refusal:
         ctx.calls.flush(batch_id=batch.pk)
         _refuse_all(ctx, outbox, batch, items, refusal)
@@ -114,13 +93,14 @@ def _submit(ctx: StageContext, outbox: Outbox, batch: Batch, payloads: Sequence[
             if last_try or delay > SHORT_WAIT_S:
                 raise
             ctx.clock.sleep(delay)
+            ctx.renew()
     raise AssertionError("unreachable: the last try either returns or raises")
 
 
 def record(ctx: StageContext, outbox: Outbox, batch: Batch, items: Sequence[BatchItem], answer: BatchAnswer) -> None:
     """Store one verdict an item and the batch's state, in one transaction of their own."""
     said = {verdict.external_id: verdict for verdict in answer.verdicts if verdict.successful is not None}
-    said |= _looked_up(ctx, outbox, items, said)
+    said |= outbox.second_look(ctx, items, said)
     with ctx.commit():
         open_items = _still_open(batch, items)
         if open_items is None:
@@ -138,6 +118,8 @@ def record(ctx: StageContext, outbox: Outbox, batch: Batch, items: Sequence[Batc
         else:
             # Accepted without a batch id and without verdicts for all: only a look-up can tell (contract 2.7).
             _move(batch, BatchStatus.UNCERTAIN, next_poll_at=Now() + _pause(batch.polls), **facts)
+        if waiting == 0:
+            _known(ctx, batch)
         verdicts.trail(ctx, batch, decided)
 
 
@@ -145,11 +127,19 @@ def poll(ctx: StageContext, outbox: Outbox, batch: Batch) -> None:
     """Ask AvidXchange about a submitted batch once; reads need no claim."""
     # All items in the order sent, decided ones too: verdicts without an echo correlate by place (contract 2.7).
     items = list(batch.items.order_by("pk"))
-    answer = ctx.avidxchange.batch(outbox.kind, batch.avid_batch_id, [item.external_id for item in items])
+    try:
+        answer = ctx.avidxchange.batch(outbox.kind, batch.avid_batch_id, [item.external_id for item in items])
+    except Rejected as denial:
+        # It knows nothing of the batch (any more), so it is not at work on it either: its items tell.
+        log.warning("batch.denied", extra={"batch": batch.external_id, "code": denial.code})
+        resolve(ctx, outbox, batch)
+        return
     ctx.calls.flush(batch_id=batch.pk)
     Batch.objects.filter(pk=batch.pk).update(polls=batch.polls + 1)
     batch.polls += 1
     record(ctx, outbox, batch, [item for item in items if item.state == ItemState.PENDING], answer)
+    if batch.state == BatchStatus.SUBMITTED and _older(batch, LATE):
+        _overdue(ctx, outbox, batch)
 
 
 def resolve(ctx: StageContext, outbox: Outbox, batch: Batch) -> None:
@@ -158,8 +148,7 @@ def resolve(ctx: StageContext, outbox: Outbox, batch: Batch) -> None:
     found: Mapping[str, Verdict] = outbox.look_up(ctx, items) if outbox.look_up else {}
     ctx.calls.flush(batch_id=batch.pk)
     looked = batch.look_ups + 1
-    old_enough = Batch.objects.filter(pk=batch.pk, sent_at__lt=Now() - PATIENT_WAIT).exists()
-    sure = not outbox.patient or (looked >= PATIENT_LOOK_UPS and old_enough)
+    sure = not outbox.patient or (looked >= PATIENT_LOOK_UPS and _older(batch, PATIENT_WAIT))
     with ctx.commit():
         open_items = _still_open(batch, items)
         if open_items is None:
@@ -168,18 +157,39 @@ def resolve(ctx: StageContext, outbox: Outbox, batch: Batch) -> None:
         decided = verdicts.decide(ctx, outbox, items, found)
         absent = [item for item in items if item.external_id not in found]
         if absent and sure:
-            verdicts.drop(ctx, outbox, absent)
+            verdicts.drop(ctx, outbox, absent, why=ABSENT, outcome="uncertain")
         done = not absent or sure
         facts: dict[str, Any] = {"look_ups": looked, "next_poll_at": None if done else Now() + timedelta(minutes=5)}
         if done:
             facts |= {"settled_at": Now(), "message": "" if decided else "It never arrived; its items are due again."}
         _move(batch, BatchStatus.SETTLED if done else BatchStatus.UNCERTAIN, **facts)
-        if not done:
-            _report_unknown(ctx, batch, len(absent))
+        if done:
+            _known(ctx, batch)
         else:
-            why = "AvidXchange was asked and the outcome is known."
-            problems.resolve(ctx, "batch", batch.external_id, codes=("outcome_unknown",), why=why)
+            _report_unknown(ctx, batch, len(absent))
         verdicts.trail(ctx, batch, decided)
+
+
+def _overdue(ctx: StageContext, outbox: Outbox, batch: Batch) -> None:
+    """Look for items that never got a verdict. AvidXchange may still be at work on the batch, so a patient kind is
+    never given up here: what is found settles, for the rest a person is told."""
+    if not outbox.patient:
+        resolve(ctx, outbox, batch)
+        return
+    items = list(batch.items.filter(state=ItemState.PENDING).order_by("pk"))
+    found = outbox.look_up(ctx, items) if outbox.look_up else {}
+    ctx.calls.flush(batch_id=batch.pk)
+    answer = BatchAnswer(
+        avid_batch_id=batch.avid_batch_id,
+        external_id=batch.external_id,
+        status_text=batch.status_text,
+        state=BatchState.PROCESSING,
+        verdicts=tuple(found.values()),
+    )
+    record(ctx, outbox, batch, items, answer)
+    if batch.state == BatchStatus.SUBMITTED:
+        with ctx.commit():
+            _report_unknown(ctx, batch, len(items) - len(found))
 
 
 def resume(ctx: StageContext, outbox: Outbox) -> None:
@@ -192,7 +202,8 @@ def resume(ctx: StageContext, outbox: Outbox) -> None:
     for batch in mine.filter(state=BatchStatus.UNCERTAIN).order_by("pk"):
         resolve(ctx, outbox, batch)
     for batch in mine.filter(state=BatchStatus.READY).order_by("pk"):
-        send(ctx, outbox, batch)
+        if intents.withdraw_outdated(ctx, outbox, batch):
+            send(ctx, outbox, batch)
     for batch in mine.filter(state=BatchStatus.SUBMITTED).order_by("pk"):
         poll(ctx, outbox, batch)
 
@@ -220,51 +231,6 @@ def due_for_poll(tenant_id: int, kind: str) -> bool:
     return Batch.objects.filter(waiting, tenant_id=tenant_id, kind=kind).exists()
 
 
-def _looked_up(
-    ctx: StageContext, outbox: Outbox, items: Sequence[BatchItem], said: Mapping[str, Verdict]
-) -> Mapping[str, Verdict]:
-    """Return what is over there of items whose refusal may only mean that an earlier sending of them arrived."""
-    refused = {key for key, verdict in said.items() if not verdict.successful and verdict.code in outbox.doubted}
-    doubtful = [item for item in items if item.external_id in refused]
-    return outbox.look_up(ctx, doubtful) if doubtful and outbox.look_up else {}
-
-
-def _item(ctx: StageContext, outbox: Outbox, row: Any) -> BatchItem:
-    return BatchItem(
-        tenant=ctx.tenant,
-        external_id=outbox.external_id(row),
-        subject_kind=outbox.subject_kind,
-        subject_id=row.pk,
-        subject_key=outbox.key(row),
-        payload=outbox.text(row),
-        payload_hash=getattr(row, outbox.column("desired_hash")),
-        creates=not getattr(row, outbox.column("sent_hash")) and not getattr(row, "avid_id", ""),
-    )
-
-
-def _refused_before(ctx: StageContext, outbox: Outbox, items: Sequence[BatchItem]) -> Batch | None:
-    """Return the newest batch in which some of this very content was refused: what goes out again replays it."""
-    same = BatchItem.objects.filter(
-        tenant=ctx.tenant,
-        subject_kind=outbox.subject_kind,
-        subject_id__in=[item.subject_id for item in items],
-        payload_hash__in=[item.payload_hash for item in items],
-        state=ItemState.REFUSED,
-    )
-    newest = same.select_related("batch").order_by("-batch_id").first()
-    return newest.batch if newest is not None else None
-
-
-def _batch_id(ctx: StageContext, outbox: Outbox, items: Sequence[BatchItem]) -> str:
-    """Derive the batch's external id from its content; a later batch of the same content counts up."""
-    digest = hashlib.sha256()
-    for item in items:
-        digest.update(f"{item.external_id}\0{item.payload_hash}\n".encode())
-    base = f"{ctx.tenant.slug[:40]}-{outbox.kind}-{digest.hexdigest()[:16]}"
-    again = Batch.objects.filter(tenant=ctx.tenant, kind=outbox.kind, external_id__startswith=base).count()
-    return f"{base}-{again + 1}" if again else base
-
-
 def _refuse_all(ctx: StageContext, outbox: Outbox, batch: Batch, items: Sequence[BatchItem], refusal: Rejected) -> None:
     refused = {
         item.external_id: Verdict(
@@ -273,7 +239,10 @@ def _refuse_all(ctx: StageContext, outbox: Outbox, batch: Batch, items: Sequence
         for item in items
     }
     with ctx.commit():
-        decided = verdicts.decide(ctx, outbox, items, refused)
+        open_items = _still_open(batch, items)
+        if open_items is None:
+            return
+        decided = verdicts.decide(ctx, outbox, open_items, refused)
         _move(batch, BatchStatus.FAILED, settled_at=Now(), message=refusal.message)
         verdicts.trail(ctx, batch, decided)
 
@@ -300,6 +269,15 @@ def _still_open(batch: Batch, items: Sequence[BatchItem]) -> list[BatchItem] | N
     return [item for item in items if item.pk in waiting]
 
 
+def _older(batch: Batch, than: timedelta) -> bool:
+    return Batch.objects.filter(pk=batch.pk, sent_at__lt=Now() - than).exists()
+
+
+def _known(ctx: StageContext, batch: Batch) -> None:
+    why = "AvidXchange was asked and the outcome is known."
+    problems.resolve(ctx, "batch", batch.external_id, codes=("outcome_unknown",), why=why)
+
+
 def _pause(polls: int) -> timedelta:
     return timedelta(seconds=PAUSES[min(polls, len(PAUSES) - 1)])
 
@@ -312,8 +290,8 @@ def _report_unknown(ctx: StageContext, batch: Batch, absent: int) -> None:
         Finding(
             code="outcome_unknown",
             subject_id=batch.pk,
-            message=f"The answer to a batch of {batch.item_count} was lost, and {absent} of them are not to be found "
-            "at AvidXchange yet.",
+            message=f"Of a batch of {batch.item_count}, AvidXchange has not said what became of {absent}, and they are "
+            "not to be found there yet.",
             hint="Nothing to do: they are looked up again, and sent again only when they surely never arrived.",
             amount=batch.total,
         ),

@@ -30,12 +30,17 @@ def owner() -> str:
     return f"{socket.gethostname()}:{os.getpid()}:{threading.get_ident() % 100_000}"[:120]
 
 
-def claim(row: Claimed, states: Collection[str], to: models.TextChoices) -> bool:
-    """Take ``row`` for ourselves if it is in one of ``states``; on success it is re-read, with a higher fence."""
+def claim(row: Claimed, states: Collection[str], to: models.TextChoices, **values: object) -> bool:
+    """Take ``row`` for ourselves if it is in one of ``states``; on success it is re-read, with a higher fence.
+
+    ``values`` are further columns set by the same UPDATE.
+    """
     taken = (
         type(row)
         ._default_manager.filter(pk=row.pk, state__in=list(states))
-        .update(state=to, owner=owner(), fence=F("fence") + 1, lease_until=Now() + CALL_LEASE, updated_at=Now())
+        .update(
+            state=to, owner=owner(), fence=F("fence") + 1, lease_until=Now() + CALL_LEASE, updated_at=Now(), **values
+        )
     )
     if taken == 1:
         row.refresh_from_db()

@@ -64,16 +64,22 @@ class Outbox:
     def due(self, ctx: StageContext) -> QuerySet[Any]:
         """Rows whose content AvidXchange has neither accepted nor refused, and which are not in flight."""
         desired = self.column("desired_hash")
-        in_flight = BatchItem.objects.filter(
-            tenant=ctx.tenant, subject_kind=self.subject_kind, state=ItemState.PENDING
-        ).values("subject_id")
         rows: QuerySet[Any] = self.model._default_manager.filter(self.may_send, tenant=ctx.tenant)
         return (
             rows.exclude(**{desired: ""})
             .exclude(**{self.column("sent_hash"): F(desired)})
             .exclude(**{self.column("refused_hash"): F(desired)})
-            .exclude(pk__in=in_flight)
+            .exclude(pk__in=self._in_flight(ctx))
         )
+
+    def _in_flight(self, ctx: StageContext) -> QuerySet[Any, Any]:
+        waiting = BatchItem.objects.filter(tenant=ctx.tenant, subject_kind=self.subject_kind, state=ItemState.PENDING)
+        return waiting.values("subject_id")
+
+    def note_in_flight(self, ctx: StageContext) -> None:
+        """Count rows of this run whose verdict from an earlier one is still to come; inside ``ctx.commit()``."""
+        rows = self.model._default_manager.filter(tenant=ctx.tenant, seen_run=ctx.run.pk, outcome="")
+        rows.filter(pk__in=self._in_flight(ctx)).update(outcome="uncertain")
 
     def slices(self, ctx: StageContext, size: int) -> Iterator[list[Any]]:
         """Yield due rows in key order, ``size`` at a time, each once, whatever happens to them meanwhile."""
@@ -81,6 +87,14 @@ class Outbox:
         while rows := list(self.due(ctx).filter(pk__gt=last).order_by("pk")[:size]):
             yield rows
             last = rows[-1].pk
+
+    def second_look(
+        self, ctx: StageContext, items: Sequence[BatchItem], said: Mapping[str, Verdict]
+    ) -> Mapping[str, Verdict]:
+        """Return what is over there of items whose refusal may only mean that an earlier sending of them arrived."""
+        refused = {key for key, verdict in said.items() if not verdict.successful and verdict.code in self.doubted}
+        doubtful = [item for item in items if item.external_id in refused]
+        return self.look_up(ctx, doubtful) if doubtful and self.look_up else {}
 
     def mark(self, ctx: StageContext, pks: Sequence[int], outcome: str) -> None:
         """Say what came of rows in this run; call it inside ``ctx.commit()``.
