@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.db.models import QuerySet
 
 from connector.avidxchange.records import Verdict
 from syncjobs.engine import links
@@ -66,10 +69,9 @@ def _mark_subjects(ctx: StageContext, outbox: Outbox, decided: Sequence[BatchIte
 def _taken(ctx: StageContext, outbox: Outbox, decided: Sequence[BatchItem]) -> set[str]:
     """Return the ids among these verdicts that are other records' already: one more must not stop the whole batch."""
     given = Counter(item.avid_id for item in decided if item.avid_id)
-    others = outbox.model._default_manager.filter(tenant=ctx.tenant, **{"avid_id__in": list(given)})
-    mine = [item.subject_id for item in decided]
-    held = {str(getattr(row, "avid_id", "")) for row in others.exclude(pk__in=mine)}
-    return held | {one for one, times in given.items() if times > 1}
+    others: QuerySet[Any] = outbox.model._default_manager.exclude(pk__in=[item.subject_id for item in decided])
+    held = others.filter(tenant=ctx.tenant, avid_id__in=list(given)).values_list("avid_id", flat=True)
+    return set(held) | {one for one, times in given.items() if times > 1}
 
 
 def drop(ctx: StageContext, outbox: Outbox, items: Sequence[BatchItem], *, why: str, outcome: str = "") -> None:
