@@ -125,7 +125,7 @@ def _stakes(rows: QuerySet[Any], column: str) -> dict[str, Decimal]:
 
 @dataclass(frozen=True, slots=True)
 class ProblemGroup:
-    """Open problems of one cause; ``example`` is the newest one's words."""
+    """Open problems of one cause; ``example`` is the oldest one's words."""
 
     code: str
     turn: str
@@ -135,10 +135,10 @@ class ProblemGroup:
     hint: str
 
 
-def open_problems(tenant: Tenant) -> list[ProblemGroup]:
-    """Return a tenant's open problems by cause, the most frequent first. Two queries."""
+def open_problems(tenants: Tenants) -> list[ProblemGroup]:
+    """Return the tenants' open problems by cause, the most frequent first. Two queries."""
     rows = (
-        Problem.objects.filter(tenant=tenant, state=ProblemState.OPEN)
+        Problem.objects.filter(tenant__in=tenants, state=ProblemState.OPEN)
         .values("code", "turn", "currency")
         .annotate(number=Count("pk"), money=Sum("amount"), first=Min("pk"))
         .order_by()

@@ -19,6 +19,7 @@ from connector.stages import NEEDS, Stage
 from syncjobs import selectors, stages
 from syncjobs.engine import locks, loop, schedule
 from syncjobs.engine import prune as pruning
+from syncjobs.stages import approvals_in
 from tenants.audit import Actor
 from tenants.models import Tenant, TenantStatus
 
@@ -68,7 +69,7 @@ def poll_invoices(tenant_id: int) -> None:
     """Ask about a tenant's submitted invoices and nothing else."""
     tenant = Tenant.objects.get(pk=tenant_id)
     if schedule.may_run(tenant, Stage.APPROVALS_IN):
-        _run(tenant, Stage.APPROVALS_IN, stages.poll_open, trigger="poll", actor=SCHEDULE)
+        _run(tenant, Stage.APPROVALS_IN, approvals_in.poll_open, trigger="poll", actor=SCHEDULE)
 
 
 @shared_task

@@ -29,7 +29,8 @@ from tenants.models import Tenant
 
 log = logging.getLogger(__name__)
 
-Policy = Callable[[StageContext], None]
+#: What a run does; whatever it returns is nobody's business.
+Policy = Callable[[StageContext], object]
 
 #: No run may go on for longer, whatever it is doing (field lesson 20).
 DEADLINE = timedelta(hours=6)

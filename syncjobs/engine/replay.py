@@ -19,15 +19,17 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import F
+from django.db.models.functions import Now
 
 from connector.stages import Stage
 from syncjobs.engine import schedule, submissions
 from syncjobs.engine.replay_targets import KINDS, Chosen, Target, choose
-from syncjobs.models import BatchItem, InvoiceLink, Payment, Posting
+from syncjobs.models import Batch, BatchItem, InvoiceLink, Payment, Posting
 from syncjobs.states import (
     INVOICE_THERE,
     INVOICE_UNSENT,
     POSTING_LIVE,
+    BatchStatus,
     InvoiceState,
     ItemState,
     MappingState,
@@ -81,6 +83,16 @@ class Preview:
         found = Counter(effect.action for effect in self.effects)
         return {str(action): found[action] for action in Action}
 
+    def reads_everything(self, stage: Stage) -> bool:
+        """Whether a stage has to read all of its records for this replay.
+
+        Invoices that were not sent, and batches captured over there, are read again by their own keys.
+        """
+        if not self.fresh or self.target.run is not None or stage not in (Stage.INVOICES_OUT, Stage.INVOICES_IN):
+            return self.fresh
+        rows = [effect.row for effect in self.effects if _stage(effect) == stage]
+        return stage == Stage.INVOICES_OUT and any(row.state not in INVOICE_UNSENT for row in rows)
+
 
 def plan(tenant: Tenant, target: Target, *, fresh: bool = False) -> Preview:
     """Say what replaying ``target`` would do; changes nothing.
@@ -96,7 +108,7 @@ def plan(tenant: Tenant, target: Target, *, fresh: bool = False) -> Preview:
 
 def execute(preview: Preview, *, actor: Actor, reason: str) -> Preview:
     """Carry a preview out and return what was really planned: its ``stages`` are due, and the caller runs or rings them
-    (``loop.run_stage(…, trigger="replay", replay_of=preview.run, full_read=preview.fresh)``).
+    (``loop.run_stage(…, trigger="replay", replay_of=done.run, full_read=done.reads_everything(stage))``).
 
     Raises ``ValueError`` without a reason, and what ``plan`` raises.
     """
@@ -218,6 +230,9 @@ def _acts(effect: Effect, *, fresh: bool) -> bool:
 
 def _carry_out(tenant: Tenant, effect: Effect, *, fresh: bool) -> None:
     row, document = effect.row, effect.document
+    if fresh and isinstance(row, InvoiceLink) and row.captured_batch_id is not None:
+        read = Batch.objects.filter(pk=row.captured_batch_id, state__in=(BatchStatus.STORED, BatchStatus.ACKNOWLEDGED))
+        read.update(state=BatchStatus.READING, updated_at=Now())
     if document is not None:
         if document.state in (PostingState.DONE, PostingState.HELD):
             _append(document)

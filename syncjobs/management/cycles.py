@@ -101,7 +101,7 @@ class Cycle:
     def run(self, *, full_read: bool = False) -> None:
         """Make the first pass: every stage that was asked for."""
         for stage in self.wanted:
-            self._run(stage, full_read=full_read)
+            self.one(stage, full_read=full_read)
 
     def settle(self, seconds: float) -> None:
         """Make further passes for at most ``seconds``, until everything that was set in motion has come to its end."""
@@ -127,11 +127,11 @@ class Cycle:
         base = {*BRING_IN, *at_work}
         moved: set[Stage] = set()
         for stage in self.wanted:
-            if (stage in base or moved.intersection(NEEDS[stage])) and self._run(stage):
+            if (stage in base or moved.intersection(NEEDS[stage])) and self.one(stage):
                 moved.add(stage)
         return bool(moved)
 
-    def _run(self, stage: Stage, *, full_read: bool = False) -> bool:
+    def one(self, stage: Stage, *, full_read: bool = False) -> bool:
         """Run one stage, waiting for whoever has it now; return whether it moved anything."""
         entry = self.entries.setdefault(stage, Entry(stage))
         run = self._patiently(stage, full_read=full_read)

@@ -36,15 +36,15 @@ def invoice(tenant: Tenant, **values: Any) -> InvoiceLink:
     return InvoiceLink.objects.create(tenant=tenant, **facts)
 
 
-def batch(tenant: Tenant, *rows: Any, kind: str = "vendor", state: str = "refused", **values: Any) -> Batch:
+def batch(tenant: Tenant, *rows: Any, state: str = "refused", status: str = "settled", **values: Any) -> Batch:
     facts = {"stage": "vendors_out", "kind": "vendors", "external_id": f"b{Batch.objects.count()}", **values}
-    made = Batch.objects.create(tenant=tenant, state="settled", **facts)
+    made = Batch.objects.create(tenant=tenant, state=status, **facts)
     for row in rows:
         BatchItem.objects.create(
             tenant=tenant,
             batch=made,
             external_id=str(row.pk),
-            subject_kind=kind,
+            subject_kind="vendor",
             subject_id=row.pk,
             subject_key="k",
             payload="{}",
@@ -153,9 +153,25 @@ def test_a_fresh_replay_forgets_the_header_of_what_is_not_there(north: Tenant) -
     assert only(preview)[0] == "refuse"
     assert "On pay hold." in preview.effects[0].why
     assert preview.stages == [Stage.INVOICES_OUT]
+    assert preview.reads_everything(Stage.INVOICES_OUT) is False  # it is read by its key
     replay.execute(preview, actor=ANN, reason="again")
     row.refresh_from_db()
     assert (row.state, row.header_hash) == ("waiting", "")
+    InvoiceLink.objects.update(state="submitted")
+    preview = replay.plan(north, Target(record=("invoice", "EPIC06|104|INV|77")), fresh=True)
+    assert preview.reads_everything(Stage.INVOICES_OUT) is True
+
+
+def test_a_fresh_replay_of_a_captured_invoice_reads_its_batch_again(north: Tenant) -> None:
+    captured = batch(north, kind="captured_invoices", stage="invoices_in", status="acknowledged")
+    other = batch(north, kind="captured_invoices", stage="invoices_in", status="acknowledged")
+    invoice(north, direction="in", state="written", captured_batch=captured)
+    for target in (Target(record=("invoice", "EPIC06|104|INV|77")), Target(batch=captured.pk)):
+        Batch.objects.update(state="acknowledged")
+        preview = replay.plan(north, target, fresh=True)
+        assert (list(preview.stages), preview.reads_everything(Stage.INVOICES_IN)) == ([Stage.INVOICES_IN], False)
+        replay.execute(preview, actor=ANN, reason="again")
+        assert dict(Batch.objects.values_list("pk", "state")) == {captured.pk: "reading", other.pk: "acknowledged"}
 
 
 def test_receipts_are_replayed_apart_from_their_order(north: Tenant) -> None:

@@ -12,10 +12,11 @@ from django.db import transaction
 from django.utils import timezone
 
 from connector.stages import Stage
-from syncjobs import stages, tasks
+from syncjobs import tasks
 from syncjobs.engine import schedule
 from syncjobs.engine.context import StageContext
 from syncjobs.models import Attempt, Batch, Posting, StageRun, StageSchedule
+from syncjobs.stages import approvals_in
 from syncjobs.states import BatchStatus, PostingState, RunStatus
 from tenants.audit import Actor
 from tenants.models import Tenant, TenantStatus
@@ -188,7 +189,7 @@ def test_a_submission_rings_for_its_verdicts_after_its_pause(
     assert rung == [(north.pk, "poll", 8)]
 
     asked = []
-    monkeypatch.setattr(stages, "poll_open", lambda ctx: asked.append(ctx.stage))
+    monkeypatch.setattr(approvals_in, "poll_open", lambda ctx: asked.append(ctx.stage))
     Batch.objects.update(next_poll_at=later(seconds=200))
     with bells() as rung:
         tasks.poll_invoices(north.pk)
@@ -202,7 +203,7 @@ def test_a_submission_rings_for_its_verdicts_after_its_pause(
 def test_a_poll_that_meets_the_stage_itself_leaves_it_to_it(north: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     running(north, "approvals_in")
     StageSchedule.objects.update(next_due=later(minutes=10))
-    monkeypatch.setattr(stages, "poll_open", lambda ctx: pytest.fail("polled twice"))
+    monkeypatch.setattr(approvals_in, "poll_open", lambda ctx: pytest.fail("polled twice"))
     tasks.poll_invoices(north.pk)
     assert not StageSchedule.objects.filter(next_due=None).exists()
 

@@ -77,7 +77,8 @@ class Command(BaseCommand):
             reason=reason,
             replay_of=preview.run,
         )
-        cycle.run(full_read=preview.fresh)
+        for stage in preview.stages:
+            cycle.one(stage, full_read=preview.reads_everything(stage))
         return cycle
 
 

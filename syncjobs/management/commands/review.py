@@ -46,7 +46,7 @@ class Command(BaseCommand):
                 {**_plain(decision.mapping), "why": decision.why_not} for decision in decisions if not decision.done
             ],
             "mappings": [_plain(mapping) for mapping in review.waiting(tenant)],
-            "problems": [_group(group) for group in open_problems(tenant)],
+            "problems": [_group(group) for group in open_problems([tenant])],
         }
         if json:
             self.stdout.write(msgspec.json.format(msgspec.json.encode(report), indent=2).decode())
