@@ -19,6 +19,7 @@ from syncjobs.models import StageRun
 from tenants import services
 from tenants.audit import Actor
 from tenants.models import Tenant
+from tests.stages.captured_world import World
 
 SYSTEM = Actor.system("test")
 
@@ -163,3 +164,24 @@ def ledger(sandbox: Sandbox) -> Ledger:
         return {"epicor": dump["epicor"][company], "avidxchange": dump["avidxchange"][company]}
 
     return read
+
+
+@pytest.fixture
+def make_world(
+    make_tenant: Callable[..., Tenant],
+    sandbox: Sandbox,
+    run_stage: RunStage,
+    ledger: Ledger,
+    approve_all: Callable[[Tenant], int],
+) -> Callable[..., World]:
+    """Make a tenant whose vendors and GL accounts are mapped, so that captured invoices can be written."""
+
+    def make(letter: str = "a", **options: Any) -> World:
+        tenant = make_tenant(letter, **options)
+        run_stage(tenant, "vendors_out")
+        approve_all(tenant)
+        run_stage(tenant, "vendors_out")
+        run_stage(tenant, "gl_codes_out")
+        return World(sandbox, tenant, run_stage, ledger)
+
+    return make
