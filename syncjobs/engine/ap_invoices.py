@@ -62,7 +62,7 @@ def steps(ctx: StageContext, posting: Posting, group: Group) -> list[Step]:
     made.append(work.step("accounts", look=lambda: None, do=work.verify))
     if work.image_url:
         made.append(work.step("image", look=work.look_image, do=work.attach, look_first=True))
-    made.append(work.step("release", look=lambda: None, do=work.release))
+    made.append(work.step("release", look=work.look_release, do=work.release))
     return made
 
 
@@ -189,7 +189,8 @@ class _Entry:
     def verify(self) -> Facts:
         """Compare the whole invoice; an account that is wrong is written once more, by this posting only once."""
         wrong = wrong_accounts(self.document(), self.draft)
-        if wrong and not self.header().posted and self.posting.code != CODING:
+        mended = bool(wrong) and not self.header().posted and self.posting.code != CODING
+        if mended:
             lines = {line.line_number: line for line in self.draft.lines}
             for number, invoice_line in wrong.items():
                 group_id = text(self.header().group_id)
@@ -197,7 +198,7 @@ class _Entry:
             self._read = False
         if differences(self.document(), self.draft):
             self._refuse_coding()
-        return {"lines": len(self.draft.lines)}
+        return {"lines": len(self.draft.lines), "mended": mended}
 
     def _refuse_coding(self) -> NoReturn:
         raise Held(
@@ -235,6 +236,13 @@ class _Entry:
             file.seek(0)
             entry.attach(self.ctx.epicor, self.draft, file_name=file_name, doc_type=doc_type, file=file)
         return {"file_name": file_name, "size": size}
+
+    def look_release(self) -> Facts | None:
+        """A replay that found everything took no lock, so that there is none to give back."""
+        steps = self.posting.steps
+        made = any(entry["state"] == "started" and entry["step"] != "accounts" for entry in steps)
+        made = made or self.posting.replay_of_id is None or bool(postings.fact(self.posting, "mended"))
+        return None if made else {}
 
     def release(self) -> Facts:
         """Give the group back, unless a person has it: then there is nothing of ours to give back."""
