@@ -87,6 +87,14 @@ def ensure(
     return posting
 
 
+def redraft(posting: Posting, draft: msgspec.Struct) -> None:
+    """Give a held document another draft, of which nothing may stand in Epicor; inside ``ctx.commit()``."""
+    text = msgspec.json.encode(draft).decode()
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    Posting.objects.filter(pk=posting.pk, state=PostingState.HELD).update(draft=text, draft_hash=digest)
+    posting.refresh_from_db()
+
+
 def draft_of(posting: Posting, kind: type[D]) -> D:
     """Return the stored draft as what it was when it was stored."""
     return msgspec.json.decode(posting.draft, type=kind)
