@@ -4,6 +4,12 @@ Pages come in key order, so the change column is not sorted, and a mark taken ha
 read yet. A pass therefore keeps its own place (the last key stored) and the highest change it has seen beside the
 mark, and only a pass that read its last page moves the mark (style, meltano's progress markers). A crash repeats at
 most one page.
+
+A row can also change *behind* a pass that goes on reading: by SysRevID, which rises with every write to any table, its
+change is then lower than what the pass sees further on. So the next pass begins at the highest revision that was known
+before this one began (``from``), not at the highest it saw; at first, at the highest on its first page. Rows are read
+once more than needed and nothing is lost. By date the overlap covers this, unless a pass was interrupted for longer:
+then it raises the mark no further.
 """
 
 from __future__ import annotations
@@ -68,30 +74,49 @@ def changed(ctx: StageContext, stream: Stream[R], *, where: str = "", first: str
     after = tuple(going["after"]) if going["after"] is not None else None
     for page in ctx.epicor.pages(stream.entity, where=clause, after=after):
         rows = [row for row in page.rows if isinstance(row, stream.row)]
-        going = {**going, "after": list(page.last_key), "high": _highest(stream, going["high"], rows)}
+        high = going["high"] if going["late"] else _highest(stream, going["high"], rows)
+        base = high if going["base"] is None else going["base"]
+        going = {**going, "after": list(page.last_key), "high": high, "base": base}
         mark = {**mark, "pass": going}
         ctx.say(f"Read {stream.entity.name} up to {', '.join(str(part) for part in page.last_key)}")
         yield StreamPage(rows, page.bad, ctx, stream, mark)
-    done = {name: value for name, value in mark.items() if name != "pass"}
     with ctx.commit():
-        cursors.put(ctx, stream.name, cursors.raised(done, "high", [going["high"]]))
+        cursors.put(ctx, stream.name, _moved(stream, mark, going))
+
+
+def read_before(ctx: StageContext, stream: Stream[Any]) -> bool:
+    """Return whether a pass over the stream has ever come to its end."""
+    return "high" in cursors.get(ctx, stream.name)
 
 
 def _begin(ctx: StageContext, stream: Stream[Any], mark: dict[str, Any]) -> dict[str, Any]:
     """Resume an unfinished pass, unless everything was asked for and it was only reading changes."""
     unfinished = mark.get("pass")
     if unfinished and (unfinished["since"] is None or not ctx.run.full_read):
-        return dict(unfinished)
-    since = None if ctx.run.full_read else mark.get("high")
+        days = (ctx.today() - date.fromisoformat(unfinished["began"])).days
+        late = stream.column != "SysRevID" and days > ctx.options.delta_overlap_days
+        return {**unfinished, "late": unfinished["late"] or late}
+    since = None if ctx.run.full_read else mark.get("from")
     if since is not None:
         since = _earlier(ctx, stream, since)
-    return {"since": since, "after": None, "high": mark.get("high")}
+    began = ctx.today().isoformat()
+    return {"since": since, "after": None, "high": None, "base": mark.get("high"), "began": began, "late": False}
 
 
-def _earlier(ctx: StageContext, stream: Stream[Any], high: Any) -> Any:
+def _moved(stream: Stream[Any], mark: dict[str, Any], going: dict[str, Any]) -> dict[str, Any]:
+    """Return the mark after a whole pass. Revisions may go back, with a restored database: reading everything shows."""
+    if stream.column != "SysRevID":
+        high = cursors.raised(mark, "high", [going["high"]]).get("high")
+        return {} if high is None else {"high": high, "from": high}
+    seen = [going["high"]] if going["since"] is None else [going["high"], mark.get("high")]
+    high = max((value for value in seen if value is not None), default=None)
+    return {} if high is None else {"high": high, "from": min(high, going["base"])}
+
+
+def _earlier(ctx: StageContext, stream: Stream[Any], start: Any) -> Any:
     if stream.column == "SysRevID":
-        return max(0, int(high) - REVISIONS_OVERLAP)
-    return (date.fromisoformat(high) - timedelta(days=ctx.options.delta_overlap_days)).isoformat()
+        return max(0, int(start) - REVISIONS_OVERLAP)
+    return (date.fromisoformat(start) - timedelta(days=ctx.options.delta_overlap_days)).isoformat()
 
 
 def _since(stream: Stream[Any], since: Any) -> str:

@@ -96,7 +96,7 @@ def age(minutes: float) -> None:
     Batch.objects.update(sent_at=timezone.now() - timedelta(minutes=minutes))
 
 
-# --- what goes well ----------------------------------------------------------------------------------------------------
+# --- what goes well ---------------------------------------------------------------------------------------------------
 
 
 def test_due_rows_go_out_once_and_are_settled_item_by_item(tenant: Tenant, far: FarSide, open_run: Open) -> None:
@@ -191,7 +191,7 @@ def test_tenants_with_the_same_ids_keep_apart(tenant: Tenant, other: Tenant, ope
     assert list(VendorMapping.objects.values_list("sent_hash", flat=True)) == ["101-1", "101-1"]
 
 
-# --- verdicts that come later ------------------------------------------------------------------------------------------
+# --- verdicts that come later -----------------------------------------------------------------------------------------
 
 
 def test_verdicts_that_come_later_are_waited_for_with_growing_pauses(
@@ -308,7 +308,7 @@ def test_a_patient_kind_without_a_verdict_for_an_hour_is_looked_up_and_told_but_
     assert (states()[0][0], problem.state) == ("settled", "resolved")
 
 
-# --- outcomes that are not known ---------------------------------------------------------------------------------------
+# --- outcomes that are not known --------------------------------------------------------------------------------------
 
 
 def test_a_lost_reply_is_looked_up_and_found(tenant: Tenant, far: FarSide, open_run: Open) -> None:
@@ -435,7 +435,7 @@ def test_a_doubted_refusal_is_looked_up_before_it_is_believed(tenant: Tenant, fa
     assert states() == [("settled", [("101", "accepted"), ("102", "refused")])]
 
 
-# --- refusals of a whole batch, and far sides that want to be left alone -----------------------------------------------
+# --- refusals of a whole batch, and far sides that want to be left alone ----------------------------------------------
 
 
 def test_a_batch_refused_as_a_whole_refuses_each_item_and_says_why(
@@ -486,7 +486,7 @@ def test_a_far_side_that_did_nothing_leaves_the_batch_ready(
     assert len({batch for batch, _ in far.submissions}) == 1  # the same batch, because nothing was carried out
 
 
-# --- workers that die, freeze, or meet ---------------------------------------------------------------------------------
+# --- workers that die, freeze, or meet --------------------------------------------------------------------------------
 
 
 class Killed(BaseException):
