@@ -105,8 +105,12 @@ def _group(group_id: Callable[[Posting, PaymentDraft], str]) -> Step:
         payment_entry.ensure_group(ctx.epicor, chosen, draft)
         return {"group_id": chosen}
 
-    # Making a group looks for it first by itself.
-    return Step(GROUP, look=lambda ctx, posting: None, do=do)
+    def look(ctx: StageContext, posting: Posting) -> Facts | None:
+        # A payment that stands needs no group of ours; for any other, making the group looks for it first by itself.
+        row = standing(ctx, postings.draft_of(posting, PaymentDraft))
+        return None if row is None else {"group_id": text(row.group_id)}
+
+    return Step(GROUP, look=look, do=do)
 
 
 def _find_header(ctx: StageContext, posting: Posting) -> Facts | None:
