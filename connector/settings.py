@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
+from django.templatetags.static import static
 
 from connector.environment import read_environment
 from connector.logs import configure_structlog, logging_config
@@ -174,6 +175,9 @@ UNFOLD = {
     "SITE_SUBHEADER": "Epicor and AvidXchange",
     "SITE_SYMBOL": "sync_alt",
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda _request: _ICON}],
+    "DASHBOARD_CALLBACK": "syncjobs.views.dashboard",
+    "STYLES": [lambda _request: static("syncjobs/admin.css")],
+    "SIDEBAR": {"navigation": "syncjobs.navigation.sidebar"},
 }
 
 # --- exports: a cell that begins like a formula is written as text ------------------------------------------------

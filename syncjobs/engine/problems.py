@@ -56,7 +56,13 @@ _OPEN = """
 INSERT INTO syncjobs_problem
     (tenant_id, stage, code, subject_kind, subject_key, subject_id, state, message, hint, field, turn, amount, currency,
      due_date, run_id, last_seen_at, times, resolved_by, resolution, created_at, updated_at)
-VALUES (%s, %s, %s, %s, %s, %s, 'open', %s, %s, %s, %s, %s, %s, %s, %s, now(), 1, '', '', now(), now())
+SELECT %s, %s, %s, %s, %s, %s, 'open', %s, %s, %s, %s, %s, %s, %s, %s, now(), 1, '', '', now(), now()
+-- What a person ignores stays ignored until its words change (field lesson 23).
+WHERE NOT EXISTS (
+    SELECT 1 FROM syncjobs_problem ignored
+    WHERE ignored.tenant_id = %s AND ignored.state = 'ignored' AND ignored.code = %s AND ignored.subject_kind = %s
+        AND ignored.subject_key = %s AND ignored.message = %s
+)
 ON CONFLICT (tenant_id, subject_kind, subject_key, code) WHERE state = 'open' DO UPDATE SET
     message = EXCLUDED.message, hint = EXCLUDED.hint, field = EXCLUDED.field, subject_id = EXCLUDED.subject_id,
     amount = EXCLUDED.amount, currency = EXCLUDED.currency, due_date = EXCLUDED.due_date, stage = EXCLUDED.stage,
@@ -151,4 +157,5 @@ def _row(ctx: StageContext, subject_kind: str, key: str, finding: Finding) -> tu
         finding.currency,
         finding.due_date,
         ctx.run.pk,
+        *(ctx.tenant.pk, finding.code[:60], subject_kind, key[:250], finding.message),
     )

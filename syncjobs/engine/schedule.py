@@ -17,9 +17,9 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
-from django_celery_beat.models import CrontabSchedule, IntervalSchedule
 
 from connector.stages import NEEDS, Stage
+from syncjobs.engine import cadence
 from syncjobs.models import StageRun, StageSchedule
 from syncjobs.states import RUN_LIVE, RUN_OK
 from tenants import audit
@@ -173,26 +173,44 @@ def apply(tenant: Tenant, stages: Mapping[str, Any], *, actor: Actor) -> None:
                 continue
             wanted = wanted or {}
             schedule = known or StageSchedule(tenant=tenant, stage=stage)
-            before = _plain(schedule) if known else None
+            before = cadence.described(schedule) if known else None
             if "enabled" in wanted:
                 schedule.enabled = wanted["enabled"]
             if known is None:
                 # Its first runs read everything anyway.
                 schedule.next_sweep = timezone.now() + timedelta(days=tenant.typed_options.full_reconcile_every_days)
             if "every_minutes" in wanted or known is None:
-                schedule.interval = _interval(wanted.get("every_minutes", DEFAULT_MINUTES))
+                schedule.interval = cadence.every(wanted.get("every_minutes", DEFAULT_MINUTES))
                 schedule.crontab = None
                 schedule.next_due = None
             schedule.save()
-            if _plain(schedule) != before:
+            if cadence.described(schedule) != before:
                 audit.record(
                     tenant,
                     "schedule.changed",
                     actor=actor,
                     subject=("stage", str(stage)),
                     before=before,
-                    after=_plain(schedule),
+                    after=cadence.described(schedule),
                 )
+
+
+def change(row: StageSchedule, *, minutes: int | None, times: str, actor: Actor) -> None:
+    """Give a schedule, whose ``enabled`` is set already, minutes or a checked crontab line; audited if that differs.
+
+    By minutes it is due at once, by times only when the next one comes.
+    """
+    with transaction.atomic():
+        before = cadence.described(StageSchedule.objects.select_related("interval", "crontab").get(pk=row.pk))
+        row.interval = cadence.every(minutes) if minutes else None
+        row.crontab = cadence.at_times(times, row.tenant.time_zone) if times else None
+        after = cadence.described(row)
+        if after == before:
+            return
+        row.next_due = next_time(row, timezone.now()) if times else None
+        row.save(update_fields=["enabled", "interval", "crontab", "next_due", "updated_at"])
+        subject = ("stage", row.stage)
+        audit.record(row.tenant, "schedule.changed", actor=actor, subject=subject, before=before, after=after)
 
 
 def pause(tenant: Tenant, stage: Stage, *, actor: Actor, reason: str) -> None:
@@ -209,18 +227,3 @@ def resume(tenant: Tenant, stage: Stage, *, actor: Actor) -> None:
     with transaction.atomic():
         StageSchedule.objects.filter(tenant=tenant, stage=stage).update(paused_reason="", paused_at=None, next_due=None)
         audit.record(tenant, "schedule.resumed", actor=actor, subject=("stage", str(stage)))
-
-
-def _interval(minutes: int) -> IntervalSchedule:
-    # Not get_or_create: the table allows doubles, and a person may have made one.
-    known = IntervalSchedule.objects.filter(every=minutes, period=IntervalSchedule.MINUTES).order_by("pk").first()
-    return known or IntervalSchedule.objects.create(every=minutes, period=IntervalSchedule.MINUTES)
-
-
-def _plain(schedule: StageSchedule) -> dict[str, Any]:
-    crontab: CrontabSchedule | None = schedule.crontab
-    return {
-        "enabled": schedule.enabled,
-        "interval": str(schedule.interval) if schedule.interval else "",
-        "crontab": str(crontab) if crontab else "",
-    }

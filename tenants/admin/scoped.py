@@ -28,6 +28,14 @@ def tenant_of(obj: Any, path: str) -> Tenant:
     return obj
 
 
+def _anywhere(request: HttpRequest, capability: Capability) -> bool:
+    """Ask once a request: the sidebar alone asks for every model and every permission."""
+    known: dict[Capability, bool] = request.__dict__.setdefault("_allowed_anywhere", {})
+    if capability not in known:
+        known[capability] = access.can_anywhere(request.user, capability)
+    return known[capability]
+
+
 class ScopedPermissions:
     """Permission methods by role; mixed into pages and inlines."""
 
@@ -45,12 +53,12 @@ class ScopedPermissions:
         if capability is None:
             return False
         if obj is None or obj.pk is None:
-            return access.can_anywhere(request.user, capability)
+            return _anywhere(request, capability)
         return access.can(request.user, tenant_of(obj, self.tenant_path), capability)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         """Show the app to whoever sees a tenant."""
-        return access.can_anywhere(request.user)
+        return _anywhere(request, Capability.VIEW)
 
     def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """Everybody with a role sees."""

@@ -235,7 +235,7 @@ def test_a_new_tenant_with_both_connections_from_the_form(
     east = Tenant.objects.get(slug="east")
     assert (east.status, east.epicor_connection.company) == ("setting_up", "EPIC06")
     assert east.avidxchange_connection.user_token.reveal() == f"{canary}-u"
-    assert AuditEvent.objects.filter(tenant=east).count() == 7
+    assert AuditEvent.objects.filter(tenant=east).exclude(action="schedule.changed").count() == 7
     assert audit.verify(east).ok
 
 
