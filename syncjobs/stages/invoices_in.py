@@ -84,6 +84,7 @@ def _waiting(ctx: StageContext) -> Iterator[list[InvoiceLink]]:
 
 def _settle(ctx: StageContext, group: Group, case: Case) -> None:
     """Do what an invoice needs until it stands in Epicor as AvidXchange has it, or something keeps it from that."""
+    ctx.say(f"Writing invoice {case.link.invoice_num}")
     while True:
         if isinstance(case.item, Hold) and not case.past.under_way:
             return outcomes.hold_one(ctx, case, case.item)
@@ -101,7 +102,8 @@ def _settle(ctx: StageContext, group: Group, case: Case) -> None:
             return _stopped(ctx, case, posting)
         if not history.takes_back(posting):
             return outcomes.written(ctx, case, posting)
-        outcomes.freed(ctx, case)
+        if case.item is not None:
+            outcomes.freed(ctx, case)
 
 
 def _posting(ctx: StageContext, case: Case, plan: Next) -> Posting | None:
