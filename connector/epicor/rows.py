@@ -8,7 +8,7 @@ stops a page. Every row's company is compared before anybody sees the page.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -29,10 +29,14 @@ _LOOSE = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)
 
 @dataclass(frozen=True, slots=True)
 class BadRow:
-    """A row that cannot be read: its key as far as it could be read, and why, in plain words."""
+    """A row that cannot be read: its key as far as it could be read, and why, in plain words.
+
+    ``at`` is the key's values, as far as a later page could begin behind them; None where they cannot be read either.
+    """
 
     key: str
     reason: str
+    at: Key | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +134,9 @@ def _row_by_row(entity: EntitySet, body: bytes, *, company: str, show: Show) -> 
             columns = _columns(raw)
             if columns.get("Company"):
                 check_companies([str(columns["Company"])], company=company, where=entity.name, show=show)
-            keys.append(_loose_key(entity, columns))
-            bad.append(BadRow(show(_shown_key(entity, columns)), show(_plain(problem))))
+            key = _loose_key(entity, columns)
+            keys.append(key)
+            bad.append(BadRow(show(_shown_key(entity, columns)), show(_plain(problem)), key))
             continue
         check_companies([row.company], company=company, where=entity.name, show=show)
         keys.append(_key_of(entity, row))

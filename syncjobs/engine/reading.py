@@ -84,6 +84,27 @@ def changed(ctx: StageContext, stream: Stream[R], *, where: str = "", first: str
         cursors.put(ctx, stream.name, _moved(stream, mark, going))
 
 
+def belonging(
+    ctx: StageContext, entity: EntitySet, row: type[R], column: str, values: Sequence[int], *, where: str = ""
+) -> tuple[list[R], list[BadRow]]:
+    """Return the rows of ``entity`` whose ``column`` is one of ``values``, and those that cannot be read: whatever they
+    belong to is not whole without them, and has to be held."""
+    found: list[R] = []
+    bad: list[BadRow] = []
+    for rows in ctx.epicor.find_by_keys(entity, column, values, where=where, on_bad=bad.append):
+        found += [item for item in rows if isinstance(item, row)]
+    return found, bad
+
+
+def owners(bad: Sequence[BadRow], everyone: Sequence[int]) -> dict[int, BadRow]:
+    """Return what unreadable rows belong to, by the first column of their keys; one without a key may be anyone's."""
+    found: dict[int, BadRow] = {}
+    for row in bad:
+        for owner in everyone if row.at is None else [int(row.at[0])]:
+            found.setdefault(owner, row)
+    return found
+
+
 def read_before(ctx: StageContext, stream: Stream[Any]) -> bool:
     """Return whether a pass over the stream has ever come to its end."""
     return "high" in cursors.get(ctx, stream.name)

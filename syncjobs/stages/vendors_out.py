@@ -1,8 +1,8 @@
 """Vendors from Epicor to AvidXchange: remit-to and terms with them, matched before any is created, never deleted.
 
 1. AvidXchange's own vendors are mirrored, so that there is something to match against.
-2. Epicor's changed vendors are read (by SysRevID: the table has no change date, epicor.md 4.2), with whatever vendor a
-   changed remit-to belongs to. Each is translated and stored with its content hash.
+2. Epicor's changed vendors are read (by SysRevID: the table has no change date, epicor.md 4.2), after whatever vendor
+   a changed remit-to belongs to. Each is translated and stored with its content hash.
 3. Vendors without a decision are proposed to the reviewer, or decided where the tenant's options allow it.
 4. Approved vendors whose content differs from what AvidXchange last accepted are sent.
 """
@@ -20,6 +20,7 @@ from connector.avidxchange.client import BatchKind
 from connector.avidxchange.records import VendorItem, Verdict, encode
 from connector.epicor import odata
 from connector.epicor import records as epicor
+from connector.epicor.client import BadRow
 from connector.translate import vendors
 from connector.translate.codebook import Hold, Rules
 from connector.transport.errors import Misconfigured
@@ -27,6 +28,7 @@ from syncjobs.engine import batches, codebook, cursors, links, matching, problem
 from syncjobs.engine.context import StageContext
 from syncjobs.engine.outbox import Outbox, tally, wanted
 from syncjobs.engine.problems import Finding
+from syncjobs.engine.storing import LEFT_OUT, store_page
 from syncjobs.models import AvidVendor, BatchItem, VendorMapping
 from syncjobs.states import MappingState
 
@@ -70,62 +72,67 @@ def mirror_avidxchange(ctx: StageContext) -> bool:
 def read_epicor(ctx: StageContext) -> None:
     """Read changed vendors, and the vendors of changed remit-tos, each page with its cursor in one transaction."""
     rules, terms = codebook.rules_for(ctx.tenant), codebook.terms(ctx)
-    began_whole = ctx.run.full_read or "high" not in cursors.get(ctx, REMIT_TOS.name)
-    for page in reading.changed(ctx, VENDORS, where=ctx.options.vendor_filter):
-        rows = _translated(ctx, page.rows, _remit_tos_of(ctx, page.rows), terms=terms, rules=rules)
-        with ctx.commit():
-            _store(ctx, rows)
-            page.place()
+    # Where all vendors are read, so are their remit-tos, and the remit-tos' own pass only finds its mark. It comes
+    # first: a remit-to that changes between the two is in one of them.
+    all_vendors = ctx.run.full_read or not reading.read_before(ctx, VENDORS)
     for remits in reading.changed(ctx, REMIT_TOS):
-        # When all vendors were read just now, so were their remit-tos; this pass then only finds its mark.
-        rows = [] if began_whole else _vendors_of(ctx, remits.rows, terms=terms, rules=rules)
+        rows = [] if all_vendors else _vendors_of(ctx, remits.rows, terms=terms, rules=rules)
         with ctx.commit():
             _store(ctx, rows)
             remits.place()
+    for page in reading.changed(ctx, VENDORS, where=ctx.options.vendor_filter):
+        rows = _translated(ctx, page.rows, terms=terms, rules=rules)
+        with ctx.commit():
+            _store(ctx, rows)
+            page.place()
 
 
 def _vendors_of(
     ctx: StageContext, remit_tos: Sequence[epicor.RemitTo], *, terms: Mapping[str, str], rules: Rules
 ) -> list[dict[str, Any]]:
     numbers = sorted({remit_to.vendor_num for remit_to in remit_tos})
-    rows: list[dict[str, Any]] = []
-    for found in ctx.epicor.find_by_keys(epicor.VENDORS, "VendorNum", numbers, where=ctx.options.vendor_filter):
-        known = [vendor for vendor in found if isinstance(vendor, epicor.Vendor)]
-        rows += _translated(ctx, known, _remit_tos_of(ctx, known), terms=terms, rules=rules)
-    return rows
+    # A vendor that cannot be read is told about when it is read for its own sake.
+    found, _bad = reading.belonging(
+        ctx, epicor.VENDORS, epicor.Vendor, "VendorNum", numbers, where=ctx.options.vendor_filter
+    )
+    return _translated(ctx, found, terms=terms, rules=rules)
 
 
-def _remit_tos_of(ctx: StageContext, page: Sequence[epicor.Vendor]) -> dict[int, epicor.RemitTo]:
-    """Fetch the default remit-tos of a page's vendors: by range where the page is dense, by number where it is not."""
+def _remit_tos_of(
+    ctx: StageContext, page: Sequence[epicor.Vendor]
+) -> tuple[dict[int, epicor.RemitTo], dict[int, BadRow]]:
+    """Fetch the default remit-tos of a page's vendors, and whose cannot be read: by range where the page is dense, by
+    number where it is not."""
     numbers = [vendor.vendor_num for vendor in page]
     if not numbers:
-        return {}
+        return {}, {}
     usable = "DefaultRemitTo eq true and Inactive eq false"
     low, high = min(numbers), max(numbers)
-    found: list[epicor.Row] = []
+    found: list[epicor.RemitTo] = []
+    bad: list[BadRow] = []
     if high - low < 4 * len(numbers):
         span = odata.and_(odata.ge("VendorNum", low), odata.le("VendorNum", high), usable)
         for answer in ctx.epicor.pages(epicor.REMIT_TOS, where=span):
-            found += answer.rows
+            found += [row for row in answer.rows if isinstance(row, epicor.RemitTo)]
+            bad += answer.bad
     else:
-        for rows in ctx.epicor.find_by_keys(epicor.REMIT_TOS, "VendorNum", numbers, where=usable):
-            found += rows
+        found, bad = reading.belonging(ctx, epicor.REMIT_TOS, epicor.RemitTo, "VendorNum", numbers, where=usable)
     by_vendor: dict[int, list[epicor.RemitTo]] = {}
     for row in found:
-        if isinstance(row, epicor.RemitTo):
-            by_vendor.setdefault(row.vendor_num, []).append(row)
+        by_vendor.setdefault(row.vendor_num, []).append(row)
     defaults = {number: vendors.default_remit_to(rows) for number, rows in by_vendor.items()}
-    return {number: row for number, row in defaults.items() if row is not None}
+    usable_ones = {number: row for number, row in defaults.items() if row is not None}
+    return usable_ones, reading.owners(bad, numbers)
 
 
 def _translated(
     ctx: StageContext,
     page: Sequence[epicor.Vendor],
-    remit_tos: Mapping[int, epicor.RemitTo],
     *,
     terms: Mapping[str, str],
     rules: Rules,
 ) -> list[dict[str, Any]]:
+    remit_tos, unreadable = _remit_tos_of(ctx, page)
     numbers = [vendor.vendor_num for vendor in page]
     mapped = VendorMapping.objects.filter(tenant=ctx.tenant, company=ctx.company, vendor_num__in=numbers)
     identities = dict(mapped.values_list("vendor_num", "external_id"))
@@ -136,8 +143,20 @@ def _translated(
             rules, vendor.vendor_num, remit_to.remit_to_seq if remit_to else None
         )
         item = vendors.to_avidxchange(vendor, remit_to, terms=terms, rules=rules, known_external_id=known)
+        if vendor.vendor_num in unreadable and not vendor.inactive:
+            item = _where_to(vendor, unreadable[vendor.vendor_num])
         rows.append(_row(ctx, vendor, item, external_id=known))
     return rows
+
+
+def _where_to(vendor: epicor.Vendor, bad: BadRow) -> Hold:
+    """A check must not go to the main address because the remit-to could not be read."""
+    return Hold(
+        "bad_row",
+        f"A remit-to of vendor {vendor.vendor_id} cannot be read ({bad.key}): {bad.reason}.",
+        field="RemitToAddress",
+        hint="Epicor: Supplier Entry, Remit To, correct the value.",
+    )
 
 
 def _row(ctx: StageContext, vendor: epicor.Vendor, item: VendorItem | Hold, *, external_id: str) -> dict[str, Any]:
@@ -155,26 +174,19 @@ def _row(ctx: StageContext, vendor: epicor.Vendor, item: VendorItem | Hold, *, e
         "row_rev": vendor.sys_rev_id,
         "seen_run": ctx.run.pk,
         "outcome": "",
-        "_hold": item if isinstance(item, Hold) else None,
+        "_hold": Finding.of(item, currency=epicor.text(vendor.currency_code)) if isinstance(item, Hold) else None,
     }
 
 
 def _store(ctx: StageContext, rows: Sequence[dict[str, Any]]) -> None:
-    """Merge a page's vendors; the ones that neither changed nor wait for anything are only counted."""
-    found = {}
-    for row in rows:
-        hold = row.pop("_hold")
-        key = f"{row['company']}|{row['vendor_num']}"
-        found[key] = Finding.of(hold, currency=row["currency"]) if hold is not None else None
-    touched = links.merge(
+    store_page(
+        ctx,
         VendorMapping,
         rows,
-        key=("tenant_id", "company", "vendor_num"),
+        subject_kind="vendor",
+        key=("company", "vendor_num"),
         changed=("vendor_code", "name", "active", "currency", "terms_code", "desired_hash", "hold_code"),
-        or_when="old.hold_code <> '' OR old.desired_hash NOT IN (old.sent_hash, old.refused_hash)",
     )
-    ctx.settle_count("unchanged", len(rows) - touched)
-    problems.report_page(ctx, "vendor", found)
 
 
 def _payload(row: VendorMapping) -> str:
@@ -186,16 +198,24 @@ def _payload(row: VendorMapping) -> str:
 
 
 def _look_up(ctx: StageContext, items: Sequence[BatchItem]) -> dict[str, Verdict]:
-    """Find vendors by external id among those modified since just before the oldest intent (contract R4)."""
-    wanted = {item.external_id for item in items}
+    """Find new vendors by external id among those modified since just before the oldest intent (contract R4).
+
+    A vendor that was there before tells nothing about its update, and where AvidXchange cannot list its vendors
+    nothing can be told: such items are sent again, which is safe because they are upserts under our own id.
+    """
+    wanted = {item.external_id: msgspec.json.decode(item.payload, type=VendorItem) for item in items if item.creates}
     since = min(item.batch.created_at for item in items).date() - timedelta(days=1)
-    found = {}
-    for page in ctx.avidxchange.vendors(modified_from=since):
-        for vendor in page:
-            if vendor.external_id in wanted:
-                found[vendor.external_id] = Verdict(
-                    external_id=vendor.external_id, successful=True, avid_id=vendor.id, status="found over there"
-                )
+    found: dict[str, Verdict] = {}
+    try:
+        for page in ctx.avidxchange.vendors(modified_from=since) if wanted else ():
+            for vendor in page:
+                if vendor.external_id in wanted and vendor.name == wanted[vendor.external_id].vendor_name:
+                    found[vendor.external_id] = Verdict(
+                        external_id=vendor.external_id, successful=True, avid_id=vendor.id, status="found over there"
+                    )
+    except Misconfigured as fault:
+        if fault.code != "capability_unavailable":
+            raise
     return found
 
 
@@ -218,7 +238,7 @@ OUTBOX = Outbox(
 
 #: What becomes of a vendor that was read but not sent in this run, in this order.
 OUTCOMES = {
-    "held": ~Q(hold_code="") | Q(state=MappingState.PROPOSED, active=True),
+    "held": (~Q(hold_code="") & ~Q(state__in=LEFT_OUT)) | Q(state=MappingState.PROPOSED, active=True),
     "rejected": Q(state=MappingState.APPROVED, refused_hash=F("desired_hash")),
     # Only a rehearsal leaves approved vendors unsent; it counts what it would have done.
     "created": Q(state=MappingState.APPROVED, sent_hash="") & (Q(active=True) | KNOWN_THERE),
