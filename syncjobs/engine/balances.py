@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from connector.epicor import odata
 from connector.epicor import records as epicor
-from syncjobs.engine.context import StageContext
+from connector.epicor.client import EpicorClient
 
 #: An invoice by VendorNum and number; case does not tell numbers apart in Epicor.
 InvoiceKey = tuple[int, str]
@@ -23,13 +23,13 @@ def key(vendor_num: int, invoice_num: str) -> InvoiceKey:
     return vendor_num, invoice_num.strip().casefold()
 
 
-def read(ctx: StageContext, wanted: Iterable[tuple[int, str]]) -> dict[InvoiceKey, epicor.Invoice]:
+def read(client: EpicorClient, wanted: Iterable[tuple[int, str]]) -> dict[InvoiceKey, epicor.Invoice]:
     """Return the invoices that Epicor has, by ``key()``. Raises ``Rejected`` (``unreadable_row``) if one of them cannot
     be read, because it must not pass for absent."""
     found: dict[InvoiceKey, epicor.Invoice] = {}
     room = odata.MAX_QUERY - len(",".join(epicor.columns(epicor.Invoice))) - 500
     for clause in _clauses(wanted, room=max(room, 300)):
-        for row in ctx.epicor.find(epicor.INVOICES, clause):
+        for row in client.find(epicor.INVOICES, clause):
             if isinstance(row, epicor.Invoice):
                 found[key(row.vendor_num, row.invoice_num)] = row
     return found

@@ -34,7 +34,9 @@ def translate(ctx: StageContext, rows: Sequence[Payment], rules: Rules) -> dict[
     numbers = {link.vendor_num for link in links.values() if link.vendor_num is not None}
     external = {record.vendor_external_id.strip() for record in records.values()} - {""}
     book = codebook.load(ctx, vendor_nums=numbers, external_ids=external)
-    shown = balances.read(ctx, {(link.vendor_num, link.invoice_num) for link in links.values() if link.vendor_num})
+    shown = balances.read(
+        ctx.epicor, {(link.vendor_num, link.invoice_num) for link in links.values() if link.vendor_num}
+    )
     left = {key: row.doc_unposted_bal for key, row in shown.items()}
     drafts: dict[int, PaymentDraft | Hold] = {}
     with ctx.commit():

@@ -115,7 +115,7 @@ def _seen_undone(ctx: StageContext, payment: Payment, draft: VoidDraft, recorded
 def _undone(ctx: StageContext, payment: Payment, draft: VoidDraft) -> Undone:
     with ctx.commit():
         posting = postings.ensure(ctx, "ap_payment_void", payment.avid_id, draft, payment=payment)
-    if posting.state == PostingState.HELD and posting.pk in recording.due([posting]):
+    if posting.state == PostingState.HELD and posting.pk in recording.due(ctx, [posting]):
         recording.reopen(posting)
     work_void(ctx, posting)
     if posting.state == PostingState.DONE:
@@ -156,7 +156,9 @@ def invoices_of(payments: Collection[Payment]) -> list[InvoiceLink]:
 
 def shown(ctx: StageContext, links: Iterable[InvoiceLink]) -> dict[InvoiceKey, epicor.Invoice]:
     """Return what Epicor shows of these invoices now."""
-    return balances.read(ctx, {(link.vendor_num, link.invoice_num) for link in links if link.vendor_num is not None})
+    return balances.read(
+        ctx.epicor, {(link.vendor_num, link.invoice_num) for link in links if link.vendor_num is not None}
+    )
 
 
 def refresh(

@@ -140,7 +140,7 @@ def _slices(rows: QuerySet[Payment]) -> Iterator[list[Payment]]:
 def _prepare(ctx: StageContext, rows: Sequence[Payment], rules: Rules) -> Work:
     """Decide about a slice: which payments are to be built now, with their intents committed, and what holds others."""
     work, begun = Work(), recordings(rows)
-    due = recording.due(begun.values())
+    due = recording.due(ctx, begun.values())
     fresh: list[Payment] = []
     for payment in rows:
         posting = begun.get(payment.pk)
