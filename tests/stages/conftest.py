@@ -20,6 +20,7 @@ from tenants import services
 from tenants.audit import Actor
 from tenants.models import Tenant
 from tests.stages.captured_world import World
+from tests.stages.outgoing_world import bring_master_data
 
 SYSTEM = Actor.system("test")
 
@@ -70,7 +71,7 @@ def document(sandbox: Sandbox, slug: str, company: str, letter: str, **options: 
         "time_zone": "America/Chicago",
         "currency": "USD",
         "status": "live",
-        "options": {"auto_approve_creations": True, **options},
+        "options": {"auto_approve_creations": True, "post_captured_invoices": True, **options},
         "epicor": {
             "base_url": sandbox.epicor_url,
             "instance": credentials.EPICOR_INSTANCE,
@@ -142,6 +143,13 @@ def approve_all() -> Callable[[Tenant], int]:
         return sum(review.approve(mapping, actor=SYSTEM).done for mapping in list(review.waiting(tenant)))
 
     return approve
+
+
+@pytest.fixture
+def ready(tenant: Tenant, run_stage: RunStage, approve_all: Callable[[Tenant], int]) -> Tenant:
+    """The first tenant, with everything that invoices need at AvidXchange."""
+    bring_master_data(tenant, run_stage, approve_all)
+    return tenant
 
 
 @pytest.fixture
