@@ -1,4 +1,4 @@
-"""Reads for dashboards, commands and tasks: freshness, queues, what runs now, money in flight, what is unfinished.
+"""Reads for dashboards and commands: freshness, queues, what runs now, what failed, money in flight.
 
 Nothing here changes a row. Every list is limited to the tenants that are handed in, and every count of a queue stops
 at ``CAP``: a person needs "more than 1,000", not a scan of a million rows (ux.md, bars).
@@ -13,30 +13,22 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Count, Min, Q, QuerySet, Sum
+from django.db.models import Count, Min, QuerySet, Sum
 from django.utils import timezone
 
 from connector.stages import Stage
 from syncjobs.engine import schedule
 from syncjobs.models import (
-    Batch,
     GLAccountMapping,
-    InvoiceImage,
     InvoiceLink,
     Payment,
-    Posting,
     Problem,
     StageRun,
     StageSchedule,
     VendorMapping,
 )
 from syncjobs.states import (
-    BATCH_LIVE,
-    INVOICE_THERE,
-    POSTING_LIVE,
     RUN_OK,
-    BatchStatus,
-    ImageState,
     InvoiceState,
     MappingState,
     PaymentState,
@@ -236,71 +228,3 @@ def money_in_flight(tenants: Tenants) -> InFlight:
 def _sums(rows: QuerySet[Any], column: str) -> dict[str, Decimal]:
     totals = rows.order_by().values_list("currency").annotate(money=Sum(column))
     return {currency: money for currency, money in totals if money is not None}
-
-
-def due_polls(tenant_id: int | None = None) -> list[tuple[int, Stage]]:
-    """Return (tenant id, stage) of live tenants, or of one, whose submitted batches may be asked about again."""
-    due = Batch.objects.filter(
-        state__in=(BatchStatus.SUBMITTED, BatchStatus.UNCERTAIN),
-        next_poll_at__lte=timezone.now(),
-        tenant__status=TenantStatus.LIVE,
-    )
-    if tenant_id is not None:
-        due = due.filter(tenant_id=tenant_id)
-    pairs = due.order_by("tenant_id", "stage").values_list("tenant_id", "stage").distinct()
-    return [(tenant_id, Stage(stage)) for tenant_id, stage in pairs]
-
-
-def next_poll_in(tenant_id: int, *, now: datetime | None = None) -> timedelta | None:
-    """Return how long until the tenant's next batch may be asked about; None when none waits."""
-    waiting = Batch.objects.filter(tenant_id=tenant_id, state__in=(BatchStatus.SUBMITTED, BatchStatus.UNCERTAIN))
-    first = waiting.aggregate(first=Min("next_poll_at"))["first"]
-    return None if first is None else max(first - (now or timezone.now()), timedelta(0))
-
-
-@dataclass(frozen=True, slots=True)
-class Unfinished:
-    """What of a tenant's cycle is still under way.
-
-    ``stages`` are those that can bring it on; ``certain`` says that something must still happen, as opposed to approved
-    invoices that AvidXchange may or may not pay soon; ``words`` is for a person, "" when nothing is under way.
-    """
-
-    stages: frozenset[Stage]
-    certain: bool
-    words: str
-
-    def __bool__(self) -> bool:
-        return bool(self.words)
-
-
-def unfinished(tenant: Tenant, within: Collection[Stage] = tuple(Stage)) -> Unfinished:
-    """Return what is under way for a tenant and one of the stages ``within`` can bring on: batches without verdicts,
-    captured batches not acknowledged, documents half written, images not sent, approvals and payments to come."""
-    batches = Batch.objects.filter(tenant=tenant)
-    documents = Posting.objects.filter(tenant=tenant, state__in=POSTING_LIVE)
-    images = InvoiceImage.objects.filter(tenant=tenant, invoice__state__in=INVOICE_THERE)
-    payments = Payment.objects.filter(tenant=tenant)
-    invoices = InvoiceLink.objects.filter(tenant=tenant, direction=InvoiceLink.OUT)
-    parts: list[tuple[str, int, Stage]] = [
-        *(("batches without verdicts", *one) for one in _by_stage(batches.filter(state__in=BATCH_LIVE))),
-        *(("documents half written", *one) for one in _by_stage(documents)),
-        (
-            "captured batches",
-            batches.filter(state__in=(BatchStatus.READING, BatchStatus.STORED)).count(),
-            Stage.INVOICES_IN,
-        ),
-        ("images", images.filter(state__in=(ImageState.PENDING, ImageState.UNCERTAIN)).count(), Stage.INVOICES_OUT),
-        ("approvals", invoices.filter(state=InvoiceState.SUBMITTED).count(), Stage.APPROVALS_IN),
-        ("payments", payments.filter(Q(final=False) | Q(state=PaymentState.READY)).count(), Stage.PAYMENTS_IN),
-    ]
-    hoped = ("approved invoices", invoices.filter(state=InvoiceState.APPROVED).count(), Stage.PAYMENTS_IN)
-    certain = [part for part in parts if part[1] and part[2] in within]
-    told = [*certain, *([hoped] if hoped[1] and hoped[2] in within else [])]
-    words = ", ".join(f"{number:,} {name}" for name, number, _stage in told)
-    return Unfinished(frozenset(stage for _name, _number, stage in told), bool(certain), words)
-
-
-def _by_stage(rows: QuerySet[Any]) -> list[tuple[int, Stage]]:
-    counted = rows.order_by("stage").values_list("stage").annotate(number=Count("pk"))
-    return [(number, Stage(stage)) for stage, number in counted]

@@ -16,8 +16,8 @@ from celery import shared_task
 from django.db import transaction
 
 from connector.stages import NEEDS, Stage
-from syncjobs import selectors, stages
-from syncjobs.engine import locks, loop, schedule
+from syncjobs import stages
+from syncjobs.engine import locks, loop, schedule, under_way
 from syncjobs.engine import prune as pruning
 from syncjobs.stages import approvals_in
 from tenants.audit import Actor
@@ -57,7 +57,7 @@ def run_stage(
 @shared_task
 def poll(tenant_id: int | None = None) -> None:
     """Ask about submitted batches whose pause is over: beat rings for all tenants, a submission for its own."""
-    for owner_id, stage in selectors.due_polls(tenant_id):
+    for owner_id, stage in under_way.due_polls(tenant_id):
         if stage == Stage.INVOICES_OUT:
             _on_commit(partial(poll_invoices.delay, owner_id))
         else:
@@ -102,7 +102,7 @@ def _run(tenant: Tenant, stage: Stage, policy: loop.Policy, *, trigger: str, **o
         return
     for later in (name for name in Stage if stage in NEEDS[name] and schedule.take(tenant, name)):
         ring(tenant.pk, later, trigger="schedule")
-    pause = selectors.next_poll_in(tenant.pk)
+    pause = under_way.next_poll_in(tenant.pk)
     if pause is not None and pause < TICK:
         _on_commit(partial(poll.apply_async, (tenant.pk,), countdown=math.ceil(pause.total_seconds())))
 

@@ -15,8 +15,8 @@ from typing import Any
 from connector.stages import NEEDS, Stage
 from syncjobs import stages
 from syncjobs.engine import loop
+from syncjobs.engine.under_way import unfinished
 from syncjobs.models.runs import COUNTS, StageRun
-from syncjobs.selectors import unfinished
 from syncjobs.states import RUN_OK, RunStatus
 from tenants.audit import Actor
 from tenants.models import Tenant

@@ -13,12 +13,9 @@ from connector.stages import Stage
 from syncjobs import selectors
 from syncjobs.engine import schedule
 from syncjobs.models import (
-    Batch,
     GLAccountMapping,
-    InvoiceImage,
     InvoiceLink,
     Payment,
-    Posting,
     Problem,
     StageRun,
     StageSchedule,
@@ -163,53 +160,3 @@ def test_money_in_flight_is_exact(north: Tenant, south: Tenant) -> None:
     assert money.to_be_paid == {"EUR": Decimal("5.00")}
     assert money.being_paid == {"USD": Decimal("3.33")}
     assert money.to_be_recorded == {"USD": Decimal("5.44")}
-
-
-def test_what_is_under_way_names_the_stages_that_go_on(north: Tenant, south: Tenant) -> None:
-    assert not selectors.unfinished(north)
-    batch = {"tenant": north, "kind": "vendors", "stage": "vendors_out"}
-    Batch.objects.create(**batch, external_id="1", state="submitted")
-    Batch.objects.create(**batch, external_id="2", state="settled")
-    Batch.objects.create(tenant=north, kind="captured_invoices", stage="invoices_in", external_id="3", state="stored")
-    Batch.objects.create(tenant=north, kind="captured_invoices", stage="invoices_in", external_id="4", state="review")
-    posting = {"tenant": north, "stage": "payments_in", "kind": "ap_payment", "draft": "{}", "draft_hash": "x"}
-    Posting.objects.create(**posting, natural_key="1", state="uncertain")
-    Posting.objects.create(**posting, natural_key="2", state="held")
-    sent = invoice(north, "A", "submitted", "1.00")
-    InvoiceImage.objects.create(tenant=north, invoice=sent, file_ref=1, file_name="a.pdf")
-    payment(north, "1", "seen", "1.00", final=False)
-    payment(north, "2", "recorded", "1.00", final=True)
-    rest = selectors.unfinished(north)
-    assert rest.stages == set(Stage) - {Stage.GL_CODES_OUT, Stage.PURCHASE_ORDERS_OUT}
-    assert rest.certain is True
-    assert rest.words == (
-        "1 batches without verdicts, 1 documents half written, 1 captured batches, 1 images, 1 approvals, 1 payments"
-    )
-    out = selectors.unfinished(north, [Stage.VENDORS_OUT, Stage.GL_CODES_OUT])
-    assert (out.stages, out.certain, out.words) == ({Stage.VENDORS_OUT}, True, "1 batches without verdicts")
-    assert not selectors.unfinished(north, [Stage.GL_CODES_OUT])
-    assert not selectors.unfinished(south)
-
-
-def test_approved_invoices_are_under_way_but_nobody_promised_when(north: Tenant) -> None:
-    invoice(north, "A", "approved", "1.00")
-    invoice(north, "B", "approved", "1.00", direction="in")
-    rest = selectors.unfinished(north)
-    assert (bool(rest), rest.certain, rest.words) == (True, False, "1 approved invoices")
-
-
-def test_the_next_poll_is_told_by_the_earliest_batch(north: Tenant, south: Tenant) -> None:
-    now = timezone.now()
-    assert selectors.next_poll_in(north.pk) is None
-    for number, seconds in enumerate((30, 8)):
-        Batch.objects.create(
-            tenant=north,
-            kind="vendors",
-            stage="vendors_out",
-            external_id=str(number),
-            state="submitted",
-            next_poll_at=now + timedelta(seconds=seconds),
-        )
-    assert selectors.next_poll_in(north.pk, now=now) == timedelta(seconds=8)
-    assert selectors.next_poll_in(north.pk, now=now + timedelta(minutes=1)) == timedelta(0)
-    assert selectors.next_poll_in(south.pk) is None
