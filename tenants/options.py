@@ -46,7 +46,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     ),
     "Translation": (
         "currencies", "limits", "po_match_mode", "default_line_description", "tax_gl_account", "receipt_gl_account",
-        "country_codes", "apply_date_rule", "external_ref_field",
+        "country_codes", "apply_date_rule", "post_captured_invoices", "external_ref_field",
     ),
     "Images": ("attach_invoice_image", "attachment_doc_types", "max_attachment_mb"),
     "Payments": (
@@ -120,6 +120,9 @@ class TenantOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         Literal["invoice", "today"],
         Meta(description="Which day decides the fiscal period of a captured invoice (D10)."),
     ] = "invoice"
+    post_captured_invoices: Annotated[
+        bool, Meta(description="Post the groups of captured invoices in Epicor; off leaves that to a person (D11).")
+    ] = False
     external_ref_field: Annotated[
         Column, Meta(description="Epicor invoice column that carries AvidXchange's id (D13).")
     ] = "ExternalID"

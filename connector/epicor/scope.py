@@ -53,6 +53,7 @@ _CHECK_GROUP = "Erp.BO.APChkGrpSvc"
 _INVOICE_GROUP = "Erp.BO.APInvGrpSvc"
 _VOID = "Erp.BO.VoidPaymentSvc"
 _POST = "Erp.PROC.APPaymentPostSvc"
+_INVOICE_POST = "Erp.PROC.APInvoicePostSvc"
 _FILES = "Ice.BO.AttachmentSvc"
 
 ACCESS_SCOPE: tuple[Access, ...] = (
@@ -77,6 +78,10 @@ ACCESS_SCOPE: tuple[Access, ...] = (
     *_methods(_IN, _INVOICE, "Update UpdateMaster InvoiceSelectedLines", writes=True),
     *_methods(_IN, _INVOICE, "DeleteByID", writes=True, tried=False),
     *_methods(_IN, _FILES, "UploadFile", writes=True, tried=False),
+    # Only for tenants that have captured invoices posted for them.
+    Access(_INVOICE_GROUP, "PrePostGroupInvoices", _IN, writes=True, tried=False, optional=True),
+    Access(_INVOICE_POST, "GetNewParameters", _IN, optional=True),
+    Access(_INVOICE_POST, "RunDirect", _IN, writes=True, tried=False, optional=True),
     *_methods(_PAY, _CHECK_GROUP, "GetNewAPChkGrpNoLock OnChangeBankAcctID OnChangePayMethod"),
     *_methods(_PAY, _CHECK_GROUP, "Update PrePostGrp", writes=True),
     *_methods(_PAY, _PAYMENT, "OnChangeVendor OnChangeCurrency OnChangeManualPrint OnChangeCheckNum OnChangeCheckDate"),

@@ -25,6 +25,8 @@ def tenant_document(*, epicor_url: str, avidxchange_url: str) -> dict[str, Any]:
         "name": "Sandbox Industrial Distribution",
         "time_zone": "America/New_York",
         "currency": "USD",
+        # Nobody sits at the stand-in to post what was captured, and what is not posted cannot be paid in it.
+        "options": {"post_captured_invoices": True},
         "epicor": {
             "base_url": epicor_url,
             "instance": credentials.EPICOR_INSTANCE,

@@ -9,6 +9,7 @@ from syncjobs.states import PostingState
 
 POSTING_KINDS = [
     ("ap_invoice", "AP invoice"),
+    ("ap_invoice_group", "Posting of an AP invoice group"),
     ("ap_payment", "AP payment"),
     ("ap_payment_void", "Void of an AP payment"),
     ("approval_mark", "Approval state in Epicor"),

@@ -20,7 +20,7 @@ from django.db.models.functions import Now
 from connector.translate.codebook import Hold
 from connector.transport.errors import Rejected, Retry, System, Uncertain
 from syncjobs.engine import ap_invoice_history as history
-from syncjobs.engine import captured, codebook, postings, problems
+from syncjobs.engine import captured, codebook, invoice_groups, postings, problems
 from syncjobs.engine import captured_outcomes as outcomes
 from syncjobs.engine.ap_invoice_history import Next
 from syncjobs.engine.ap_invoices import LOCKED, POSTED, steps
@@ -50,6 +50,7 @@ def run(ctx: StageContext) -> None:
     """Bring what AvidXchange captured into Epicor, and tell AvidXchange so."""
     late = captured.read(ctx)
     write(ctx)
+    invoice_groups.post(ctx)
     if not ctx.dry_run:
         acknowledge(ctx)
     tally(ctx, InvoiceLink, {"held": Q(state=InvoiceState.HELD), "uncertain": Q(state=InvoiceState.WRITING)})

@@ -1,0 +1,89 @@
+"""Posting the entry groups of captured invoices, where a tenant's options ask for it.
+
+A group is posted once nothing in it is still being written, by a posting of its own: intent first, and after a lost
+answer Epicor is asked whether the invoices are posted. What Epicor refuses to post stays in the group for a person,
+whose turn it is with the group's own error log, and the invoices of other groups go on.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from django.db.models import Exists, OuterRef
+
+from connector.epicor import ap_invoice_posting, odata
+from connector.epicor import records as epicor
+from connector.transport.errors import Held, System
+from syncjobs.engine import postings, problems
+from syncjobs.engine.context import StageContext
+from syncjobs.engine.postings import Facts, Step
+from syncjobs.engine.problems import Finding
+from syncjobs.models import Posting
+from syncjobs.states import POSTING_OPEN, PostingState, advance
+
+KIND = "ap_invoice_group"
+#: The schedule leaves a group that Epicor refused to post to a person; one who runs the stage wants it tried again.
+BY_ITSELF = frozenset({"schedule", "sweep", "poll"})
+
+
+class GroupDraft(msgspec.Struct, frozen=True):
+    """The group to be posted."""
+
+    group_id: str
+
+
+def post(ctx: StageContext) -> None:
+    """Post every group of finished captured invoices that is not posted yet; nothing where the option is off."""
+    if not ctx.options.post_captured_invoices or ctx.dry_run:
+        return
+    postings.live(ctx, ctx.stage)  # what dead workers left behind becomes uncertain
+    for group_id in _finished(ctx):
+        with ctx.commit():
+            posting = postings.ensure(ctx, KIND, group_id, GroupDraft(group_id))
+            if posting.state == PostingState.HELD and ctx.run.trigger not in BY_ITSELF:
+                advance(posting, PostingState.READY)
+        if posting.state in (PostingState.READY, PostingState.UNCERTAIN):
+            _report(ctx, posting, postings.work(ctx, posting, [Step("post", _look, _do, look_first=True)]))
+
+
+def _finished(ctx: StageContext) -> list[str]:
+    """Return the groups in which an invoice was written and none is being written, and that are not posted."""
+    documents = Posting.objects.filter(tenant=ctx.tenant, kind="ap_invoice")
+    posted = Posting.objects.filter(
+        tenant=ctx.tenant, kind=KIND, natural_key=OuterRef("group_id"), state=PostingState.DONE
+    )
+    written = documents.filter(state=PostingState.DONE).exclude(group_id="").exclude(Exists(posted))
+    at_work = documents.filter(state__in=POSTING_OPEN - {PostingState.HELD}).values_list("group_id", flat=True)
+    names = written.exclude(group_id__in=list(at_work)).order_by("group_id").values_list("group_id", flat=True)
+    return list(names.distinct())
+
+
+def _look(ctx: StageContext, posting: Posting) -> Facts | None:
+    """Posted is a group of which nothing in Epicor waits to be posted."""
+    where = odata.and_(odata.eq("GroupID", posting.natural_key), "Posted eq false")
+    return None if ctx.epicor.find(epicor.INVOICES, where) else {}
+
+
+def _do(ctx: StageContext, posting: Posting) -> Facts:
+    ap_invoice_posting.post_group(ctx.epicor, posting.natural_key)
+    if _look(ctx, posting) is None:
+        raise Held(
+            f"Epicor did not post every invoice of group {posting.natural_key}, and says not why.",
+            system=System.EPICOR,
+            code="not_posted",
+            hint="Epicor: AP Invoice Entry, open the group and post it there.",
+        )
+    return {}
+
+
+def _report(ctx: StageContext, posting: Posting, state: PostingState) -> None:
+    posting.refresh_from_db()
+    finding = None
+    if state == PostingState.HELD:
+        finding = Finding(
+            code=posting.code or "not_posted",
+            message=f"Group {posting.natural_key} of captured invoices is not posted: {posting.message}",
+            hint="Put it right in Epicor and post the group there, or run the stage again.",
+            subject_id=posting.pk,
+        )
+    with ctx.commit():
+        problems.report_page(ctx, KIND, {posting.natural_key: finding})
