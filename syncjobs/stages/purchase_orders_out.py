@@ -3,7 +3,8 @@
 A PO is read again when it changed, when something was received against it (a receipt has its own change date, a
 release has none, epicor.md 4.2), or when it waited for a vendor that has been mapped since. It goes out as two items:
 the PO itself, whatever state it is in, so that closing and voiding end the matching over there; and, once that was
-accepted, everything received against it so far. On the first load closed POs stay in Epicor.
+accepted, everything received against it so far. On the first load closed POs stay in Epicor, but for those that an
+open invoice names: it could not go out without them.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from django.db.models import F, Q
+from django.db.models import CharField, Exists, F, OuterRef, Q
+from django.db.models.functions import Cast
 
 from connector.avidxchange.client import BatchKind
 from connector.avidxchange.records import ReceiptItem
@@ -22,9 +24,10 @@ from connector.translate.codebook import Codebook, Hold, Rules
 from syncjobs.engine import batches, codebook, links, problems, reading, refusals
 from syncjobs.engine.context import StageContext
 from syncjobs.engine.outbox import Outbox, tally, wanted
+from syncjobs.engine.outgoing import PO_NOT_SENT
 from syncjobs.engine.problems import Finding
-from syncjobs.models import PurchaseOrderLink, VendorMapping
-from syncjobs.states import MappingState
+from syncjobs.models import InvoiceLink, PurchaseOrderLink, VendorMapping
+from syncjobs.states import InvoiceState, MappingState
 
 ORDERS = reading.Stream("purchase_orders", epicor.PURCHASE_ORDERS, epicor.PurchaseOrder, "ChangeDate")
 RECEIPTS = reading.Stream("receipts", epicor.RECEIPTS, epicor.Receipt, "ChangeDate")
@@ -45,7 +48,7 @@ def run(ctx: StageContext) -> None:
         with ctx.commit():
             _store(ctx, rows)
             receipts.place()
-    for numbers in _released(ctx):
+    for numbers in [*_released(ctx), *_asked_for(ctx)]:
         rows = _reread(ctx, numbers, rules=rules)
         with ctx.commit():
             _store(ctx, rows)
@@ -78,7 +81,20 @@ def _released(ctx: StageContext) -> list[list[int]]:
         hold_code="vendor_not_mapped",
         vendor_num__in=mapped.values("vendor_num"),
     ).exclude(seen_run=ctx.run.pk)
-    numbers = list(waiting.order_by("po_num").values_list("po_num", flat=True))
+    return _slices(list(waiting.order_by("po_num").values_list("po_num", flat=True)))
+
+
+def _asked_for(ctx: StageContext) -> list[list[int]]:
+    """Return the POs that held invoices name and we have never read, in slices: they were closed before we began."""
+    held = InvoiceLink.objects.filter(
+        tenant=ctx.tenant, company=ctx.company, state=InvoiceState.HELD, hold_code=PO_NOT_SENT
+    )
+    named = {int(number) for number in held.values_list("po_number", flat=True) if number.isdecimal()}
+    kept = PurchaseOrderLink.objects.filter(tenant=ctx.tenant, company=ctx.company, po_num__in=named)
+    return _slices(sorted(named - set(kept.values_list("po_num", flat=True))))
+
+
+def _slices(numbers: list[int]) -> list[list[int]]:
     return [numbers[start : start + SLICE] for start in range(0, len(numbers), SLICE)]
 
 
@@ -173,13 +189,23 @@ def _slip(line: epicor.ReceiptLine) -> tuple[int, str, str]:
 
 
 KNOWN_THERE = ~Q(sent_hash="")
+#: A held invoice names it, so AvidXchange is to have it, open or not.
+ASKED_FOR = Exists(
+    InvoiceLink.objects.filter(
+        tenant=OuterRef("tenant"),
+        company=OuterRef("company"),
+        state=InvoiceState.HELD,
+        hold_code=PO_NOT_SENT,
+        po_number=Cast(OuterRef("po_num"), CharField()),
+    )
+)
 
 ORDER_BOX = Outbox(
     kind=BatchKind.PURCHASE_ORDERS,
     model=PurchaseOrderLink,
     subject_kind="purchase_order",
     # A closed or void PO ends the matching of one that is over there; one that never was has nothing to end.
-    may_send=Q(hold_code="") & (Q(status="Open") | KNOWN_THERE),
+    may_send=Q(hold_code="") & (Q(status="Open") | KNOWN_THERE | Q(ASKED_FOR)),
     external_id=lambda row: str(row.po_num),
     key=lambda row: f"{row.company}|{row.po_num}",
     amount=lambda row: row.total,

@@ -181,6 +181,26 @@ def test_an_invoice_waits_for_its_purchase_order(
     assert row["PONumber"] == "40001"
 
 
+def test_an_order_closed_before_the_first_load_is_brought_over_for_its_open_invoice(
+    sandbox: Sandbox, tenant: Tenant, run_stage: Run, approve_all: Any, ledger: Ledger
+) -> None:
+    order = {"company": "EPIC06", "table": "POHeader", "key": {"PONum": 40001}, "set": {"OpenOrder": False}}
+    sandbox.epicor.edit(order)
+    bring_master_data(tenant, run_stage, approve_all)
+    run_stage(tenant, "invoices_out")
+    assert link(tenant, "INV-10011").hold_code == "po_not_sent"
+    assert "40001" not in {row["PONumber"] for row in ledger(tenant)["avidxchange"]["purchase_orders"]}
+    assert run_stage(tenant, "purchase_orders_out").created == 1
+    run_stage(tenant, "invoices_out")
+    assert link(tenant, "INV-10011").state == "submitted"
+    there = {row["PONumber"]: row["Status"] for row in ledger(tenant)["avidxchange"]["purchase_orders"]}
+    assert there["40001"] == "Closed"
+    written = writes(sandbox)
+    for stage in ("purchase_orders_out", "invoices_out"):
+        assert run_stage(tenant, stage).created == 0
+    assert writes(sandbox) == written
+
+
 def test_a_change_after_submission_is_shown_and_never_sent(
     sandbox: Sandbox, ready: Tenant, run_stage: Run, ledger: Ledger
 ) -> None:
