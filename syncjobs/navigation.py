@@ -9,14 +9,14 @@ from django.urls import reverse
 
 from tenants import access
 
-#: Groups of (words, icon, app, model).
+#: Groups of (words, icon, app, model); what stands after a question mark is chosen first.
 GROUPS = (
     (
         "Work",
         (
-            ("Vendor mappings", "handshake", "syncjobs", "vendormapping"),
-            ("GL account mappings", "account_tree", "syncjobs", "glaccountmapping"),
-            ("Problems", "report", "syncjobs", "problem"),
+            ("Vendor mappings", "handshake", "syncjobs", "vendormapping?queue=vendors"),
+            ("GL account mappings", "account_tree", "syncjobs", "glaccountmapping?queue=gl_accounts"),
+            ("Problems", "report", "syncjobs", "problem?state__exact=open"),
         ),
     ),
     (
@@ -57,7 +57,9 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
 
 
 def _items(entries: tuple[tuple[str, str, str, str], ...]) -> list[dict[str, Any]]:
-    return [
-        {"title": words, "icon": icon, "link": reverse(f"admin:{app}_{model}_changelist")}
-        for words, icon, app, model in entries
-    ]
+    items = []
+    for words, icon, app, model in entries:
+        name, question, chosen = model.partition("?")
+        link = f"{reverse(f'admin:{app}_{name}_changelist')}{question}{chosen}"
+        items.append({"title": words, "icon": icon, "link": link})
+    return items

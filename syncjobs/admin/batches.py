@@ -12,7 +12,7 @@ from unfold.decorators import display
 
 from syncjobs import stories
 from syncjobs.admin.filters import ChoicesDropdownFilter, DayRangeFilter, TenantFilter
-from syncjobs.admin.lists import HistoryAdmin, address
+from syncjobs.admin.lists import HistoryAdmin, address, two_lines
 from syncjobs.admin.problems import SUBJECTS
 from syncjobs.models import Batch, BatchItem, Problem
 from syncjobs.pages import Event, Facts, Page, Table
@@ -29,7 +29,7 @@ class BatchAdmin(HistoryAdmin):
     """Batches, the newest first."""
 
     list_display = (
-        "external_id", "kind", "shown_state", "number_items", "money_total", "message", "sent", "settled", "tenant",
+        "batch", "kind", "shown_state", "number_items", "money_total", "sent", "settled", "tenant",
     )  # fmt: skip
     list_filter = (
         TenantFilter, ("state", ChoicesDropdownFilter), ("kind", ChoicesDropdownFilter),
@@ -42,6 +42,11 @@ class BatchAdmin(HistoryAdmin):
     def found(self, request: HttpRequest, term: str) -> Q:
         """Look for either system's id."""
         return Q(external_id=term) | Q(avid_batch_id=term)
+
+    @display(description="batch", ordering="external_id")
+    def batch(self, batch: Batch) -> SafeString:
+        """Our id, and what was said of it."""
+        return two_lines(batch.external_id, batch.message)
 
     @display(description="state", ordering="state", label=TONES)
     def shown_state(self, batch: Batch) -> tuple[str, str]:

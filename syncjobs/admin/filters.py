@@ -75,7 +75,9 @@ class QueueFilter(SimpleListFilter):
 
 def cause(code: str) -> str:
     """Return a problem's code in plain words."""
-    return code.replace("_", " ").replace(".", " ").capitalize().replace(" gl ", " GL ").replace("Gl ", "GL ")
+    words = code.replace(".", "_").split("_")
+    shown = [word.upper() if word in ("gl", "po", "ach", "id") else word for word in words]
+    return f"{shown[0][:1].upper()}{shown[0][1:]} {' '.join(shown[1:])}".strip()
 
 
 def _day(text: object) -> date | None:

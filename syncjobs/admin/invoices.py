@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from syncjobs.admin.filters import ChoicesDropdownFilter, DateRangeFilter, QueueFilter, TenantFilter
-from syncjobs.admin.lists import HistoryAdmin, whole_number
+from syncjobs.admin.lists import HistoryAdmin, two_lines, whole_number
 from syncjobs.invoice_story import story
 from syncjobs.models import InvoiceLink, PurchaseOrderLink, VendorMapping
 from syncjobs.pages import Facts, Page
@@ -29,8 +29,8 @@ class InvoiceAdmin(HistoryAdmin):
     """AP invoices, the newest first."""
 
     list_display = (
-        "invoice_num", "vendor_name", "money_gross", "money_open", "shown_state", "reason", "direction", "dated",
-        "due", "tenant",
+        "invoice_num", "vendor", "money_gross", "money_open", "shown_state", "way", "date_invoice", "date_due",
+        "tenant",
     )  # fmt: skip
     list_filter = (
         TenantFilter, QueueFilter, ("state", ChoicesDropdownFilter), ("direction", ChoicesDropdownFilter),
@@ -62,25 +62,32 @@ class InvoiceAdmin(HistoryAdmin):
     @display(description="open", ordering="open_amount")
     def money_open(self, invoice: InvoiceLink) -> SafeString | str:
         """What is still open in Epicor."""
-        return money(invoice.open_amount, invoice.currency)
+        outgoing = invoice.direction == InvoiceLink.OUT
+        return money(invoice.open_amount, invoice.currency) if outgoing else NOTHING
 
     @display(description="state", ordering="state", label=TONES)
     def shown_state(self, invoice: InvoiceLink) -> tuple[str, str]:
         """The state as a word in its colour."""
         return invoice.state, invoice.get_state_display()
 
-    @display(description="why")
-    def reason(self, invoice: InvoiceLink) -> str:
-        """Why it is where it is, if there is anything to say."""
-        return (invoice.hold_message or invoice.reject_reason or invoice.state_reason)[:160] or NOTHING
+    @display(description="vendor and why", ordering="vendor_num")
+    def vendor(self, invoice: InvoiceLink) -> SafeString:
+        """The vendor, and why the invoice is where it is, if there is anything to say."""
+        why = invoice.hold_message or invoice.reject_reason or invoice.state_reason
+        return two_lines(invoice.vendor_name or "Not known", why)
+
+    @display(description="way", ordering="direction")
+    def way(self, invoice: InvoiceLink) -> str:
+        """Where it goes."""
+        return "To AvidXchange" if invoice.direction == InvoiceLink.OUT else "To Epicor"
 
     @display(description="dated", ordering="invoice_date")
-    def dated(self, invoice: InvoiceLink) -> str:
+    def date_invoice(self, invoice: InvoiceLink) -> str:
         """The invoice's date."""
         return day(invoice.invoice_date)
 
     @display(description="due", ordering="due_date")
-    def due(self, invoice: InvoiceLink) -> str:
+    def date_due(self, invoice: InvoiceLink) -> str:
         """The day it is due."""
         return day(invoice.due_date)
 
@@ -94,7 +101,7 @@ class PurchaseOrderAdmin(HistoryAdmin):
     """Purchase orders on their way to AvidXchange."""
 
     list_display = (
-        "po_num", "vendor_num", "money_total", "status", "sent_state", "hold_message", "ordered", "sent", "tenant",
+        "po_num", "vendor_num", "money_total", "status", "sent_state", "date_ordered", "sent", "tenant",
     )  # fmt: skip
     list_filter = (TenantFilter, "status", ("order_date", DateRangeFilter))
     search_fields = ("po_num", "avid_id")
@@ -113,7 +120,10 @@ class PurchaseOrderAdmin(HistoryAdmin):
 
     @display(description="at AvidXchange")
     def sent_state(self, order: PurchaseOrderLink) -> SafeString:
-        """Whether AvidXchange has it as it is."""
+        """Whether AvidXchange has it as it is, and why not."""
+        return two_lines(self._state(order), order.hold_message)
+
+    def _state(self, order: PurchaseOrderLink) -> SafeString:
         if order.hold_code:
             return badge("held", "Held")
         if order.desired_hash and order.desired_hash == order.refused_hash:
@@ -123,7 +133,7 @@ class PurchaseOrderAdmin(HistoryAdmin):
         return badge("sent", "Up to date") if order.sent_hash == order.desired_hash else badge("ready", "To be sent")
 
     @display(description="ordered", ordering="order_date")
-    def ordered(self, order: PurchaseOrderLink) -> str:
+    def date_ordered(self, order: PurchaseOrderLink) -> str:
         """The order's date."""
         return day(order.order_date)
 
@@ -143,7 +153,7 @@ class PurchaseOrderAdmin(HistoryAdmin):
         key = f"{row.company}|{row.po_num}"
         return Page(
             title=str(row),
-            badges=[self.sent_state(row)],
+            badges=[self._state(row)],
             notice=row.hold_message,
             buttons=self.replay_button(request, row),
             sides=[Facts("Epicor", ours), Facts("AvidXchange", theirs)],

@@ -12,9 +12,13 @@ from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
 
 from syncjobs.pages import Button, Facts, Page
+from syncjobs.templatetags.shown import NOTHING
 from tenants import access
 from tenants.access import Capability
 from tenants.admin import ScopedAdmin
@@ -35,6 +39,17 @@ class HistoryAdmin(ScopedAdmin):
     #: What an empty list says, and what to do next.
     empty_words: ClassVar[str] = "Nothing here yet."
     page_template: ClassVar[str] = "admin/syncjobs/record.html"
+
+    def get_list_display(self, request: HttpRequest) -> list[str]:
+        """Leave the tenant's column out for somebody who has only one."""
+        several = len(access.tenants_for(request.user)[:2]) > 1
+        shown = [name for name in super().get_list_display(request) if several or name != "tenant"]
+        return ["short_tenant" if name == "tenant" else name for name in shown]
+
+    @display(description="tenant", ordering="tenant")
+    def short_tenant(self, row: Any) -> SafeString:
+        """The tenant's short name, the whole one on hover."""
+        return format_html('<span title="{}">{}</span>', row.tenant.name, row.tenant.slug)
 
     def found(self, request: HttpRequest, term: str) -> Q:
         """Return the condition of a search for ``term``: the row's number, unless a list knows better columns."""
@@ -86,6 +101,13 @@ class HistoryAdmin(ScopedAdmin):
         if not self.may(request, row.tenant, Capability.OPERATE):
             return []
         return [Button(words, f"{reverse('syncjobs:replay')}?{self.opts.model_name}={row.pk}")]
+
+
+def two_lines(first: object, second: object) -> SafeString:
+    """Return a cell of what it is and, smaller below, what there is to say of it; long words are cut by the style."""
+    if not second or second == NOTHING:
+        return format_html("{}", first)
+    return format_html('{}<span class="mc-second" title="{}">{}</span>', first, second, second)
 
 
 def address(row: Any) -> str:

@@ -18,7 +18,7 @@ from unfold.decorators import display
 
 from syncjobs.admin.decisions import Asked, DecidingAdmin, Decision
 from syncjobs.admin.filters import ChoicesDropdownFilter, QueueFilter, TenantFilter
-from syncjobs.admin.lists import address, whole_number
+from syncjobs.admin.lists import address, two_lines, whole_number
 from syncjobs.engine import review
 from syncjobs.models import AvidVendor, GLAccountMapping, VendorMapping
 from syncjobs.pages import Button, Facts, Page, Table
@@ -88,19 +88,18 @@ class MappingAdmin(DecidingAdmin):
         return mapping.state, mapping.get_state_display()
 
     @display(description="proposed in AvidXchange")
-    def proposed(self, mapping: Any) -> str:
-        """What the machine proposes."""
+    def proposed(self, mapping: Any) -> SafeString:
+        """What the machine proposes, and why."""
         best = _best(mapping)
         if best is not None:
-            return str(best.get("name", ""))
-        return "New in AvidXchange" if mapping.proposal == "create" else NOTHING
+            return two_lines(best.get("name", ""), self.reasons(mapping))
+        return two_lines("New in AvidXchange" if mapping.proposal == "create" else NOTHING, mapping.hold_message)
 
     @display(description="score", ordering="score")
     def number_score(self, mapping: Any) -> SafeString | str:
         """How sure the machine is, of 100."""
         return format_html('<span class="mc-number">{}</span>', mapping.score) if _best(mapping) else NOTHING
 
-    @display(description="reasons")
     def reasons(self, mapping: Any) -> str:
         """Why the machine thinks so."""
         best = _best(mapping)
@@ -197,16 +196,17 @@ class MappingAdmin(DecidingAdmin):
 class VendorMappingAdmin(MappingAdmin):
     """Vendors: Epicor's master, and which AvidXchange vendor each is."""
 
-    list_display = (
-        "vendor_num", "vendor_code", "name", "proposed", "number_score", "reasons", "shown_state", "tenant",
-        "decided_by",
-    )  # fmt: skip
-    list_display_links = ("vendor_num", "name")
+    list_display = ("vendor", "proposed", "number_score", "shown_state", "decided_by", "tenant")
     list_filter = (
         TenantFilter, QueueFilter, ("state", ChoicesDropdownFilter), ("proposal", ChoicesDropdownFilter), "active",
     )  # fmt: skip
     search_fields = ("vendor_num", "vendor_code", "name", "external_id", "avid_id")
-    ordering = ("tenant", "-score", "vendor_num")
+    ordering = ("-score", "vendor_num")
+
+    @display(description="vendor in Epicor", ordering="vendor_num")
+    def vendor(self, mapping: VendorMapping) -> SafeString:
+        """Name, code and number."""
+        return two_lines(mapping.name, f"{mapping.vendor_code}, number {mapping.vendor_num}")
 
     def found(self, request: HttpRequest, term: str) -> Q:
         """Look for a number, a code, an id, or a part of the name."""
@@ -266,11 +266,15 @@ class VendorMappingAdmin(MappingAdmin):
 class GLAccountMappingAdmin(MappingAdmin):
     """GL accounts: Epicor's chart, which AvidXchange treats as read-only."""
 
-    list_display = ("gl_account", "name", "avid_account", "proposed", "shown_state", "tenant", "decided_by")
-    list_display_links = ("gl_account", "name")
+    list_display = ("account", "avid_account", "proposed", "shown_state", "decided_by", "tenant")
     list_filter = (TenantFilter, QueueFilter, ("state", ChoicesDropdownFilter), "active")
     search_fields = ("gl_account", "avid_account", "name")
-    ordering = ("tenant", "gl_account")
+    ordering = ("gl_account",)
+
+    @display(description="account in Epicor", ordering="gl_account")
+    def account(self, mapping: GLAccountMapping) -> SafeString:
+        """Number and name."""
+        return two_lines(mapping.gl_account, mapping.name)
 
     def found(self, request: HttpRequest, term: str) -> Q:
         """Look for an account in either spelling, or a part of its name."""

@@ -12,7 +12,7 @@ from unfold.decorators import display
 
 from syncjobs import stories
 from syncjobs.admin.filters import ChoicesDropdownFilter, DayRangeFilter, TenantFilter
-from syncjobs.admin.lists import HistoryAdmin, address
+from syncjobs.admin.lists import HistoryAdmin, address, two_lines
 from syncjobs.invoice_story import payment_reference
 from syncjobs.models import Payment, Posting, Remittance
 from syncjobs.pages import Event, Facts, Page, Table
@@ -26,7 +26,7 @@ class PaymentAdmin(HistoryAdmin):
     """Payments, the newest first."""
 
     list_display = (
-        "avid_id", "vendor_name", "money_amount", "how", "said", "shown_state", "hold_message", "paid", "tenant",
+        "avid_id", "vendor", "money_amount", "how", "said", "shown_state", "paid", "tenant",
     )  # fmt: skip
     list_filter = (TenantFilter, ("state", ChoicesDropdownFilter), "method", "status", ("paid_at", DayRangeFilter))
     search_fields = ("avid_id", "check_number")
@@ -42,6 +42,11 @@ class PaymentAdmin(HistoryAdmin):
     def money_amount(self, payment: Payment) -> SafeString | str:
         """The whole payment."""
         return money(payment.amount, payment.currency)
+
+    @display(description="vendor", ordering="vendor_name")
+    def vendor(self, payment: Payment) -> SafeString:
+        """The vendor, and why the payment is held."""
+        return two_lines(payment.vendor_name or "Not known", payment.hold_message)
 
     @display(description="how")
     def how(self, payment: Payment) -> str:
@@ -102,7 +107,7 @@ class PaymentAdmin(HistoryAdmin):
 class PostingAdmin(HistoryAdmin):
     """Documents written to Epicor step by step, the newest first."""
 
-    list_display = ("document", "kind", "shown_state", "number_steps", "head_num", "message", "begun", "done", "tenant")
+    list_display = ("document", "kind", "shown_state", "number_steps", "head_num", "begun", "done", "tenant")
     list_display_links = ("document",)
     list_filter = (
         TenantFilter, ("state", ChoicesDropdownFilter), ("kind", ChoicesDropdownFilter), ("created_at", DayRangeFilter),
@@ -116,9 +121,9 @@ class PostingAdmin(HistoryAdmin):
         return Q(natural_key=term) | Q(invoice__invoice_num=term) | Q(payment__avid_id=term)
 
     @display(description="document", ordering="natural_key")
-    def document(self, posting: Posting) -> str:
-        """Its natural key."""
-        return posting.natural_key
+    def document(self, posting: Posting) -> SafeString:
+        """Its natural key, and what was said of it."""
+        return two_lines(posting.natural_key, posting.message)
 
     @display(description="state", ordering="state", label=TONES)
     def shown_state(self, posting: Posting) -> tuple[str, str]:

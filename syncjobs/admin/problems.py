@@ -11,9 +11,8 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import Model, Q
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
-from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from unfold.decorators import display
@@ -21,7 +20,7 @@ from unfold.decorators import display
 from syncjobs import selectors
 from syncjobs.admin.decisions import Asked, DecidingAdmin, Decision
 from syncjobs.admin.filters import ChoicesDropdownFilter, CodeFilter, DayRangeFilter, QueueFilter, TenantFilter, cause
-from syncjobs.admin.lists import address
+from syncjobs.admin.lists import address, two_lines
 from syncjobs.engine import problem_decisions
 from syncjobs.engine.replay_targets import KINDS
 from syncjobs.models import (
@@ -76,13 +75,10 @@ SUBJECTS: dict[str, type[Model]] = {
 
 @admin.register(Problem)
 class ProblemAdmin(DecidingAdmin):
-    """Problems, the open ones first, grouped by cause above the list."""
+    """Problems, the newest first, the open ones grouped by cause above the list."""
 
     decisions = (RESOLVE, IGNORE, TAKE_ON, REOPEN)
-    list_display = (
-        "shown_message", "cause", "money_at_stake", "turn", "assigned_to", "shown_state", "since", "number_times",
-        "tenant",
-    )  # fmt: skip
+    list_display = ("shown_message", "money_at_stake", "turn", "assigned_to", "shown_state", "since", "tenant")
     list_display_links = ("shown_message",)
     list_filter = (
         TenantFilter, QueueFilter, CodeFilter, ("state", ChoicesDropdownFilter), ("turn", ChoicesDropdownFilter),
@@ -101,9 +97,7 @@ class ProblemAdmin(DecidingAdmin):
         return Q(subject_key=term) | Q(subject_kind="invoice", subject_id__in=invoices)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Show the open ones unless asked otherwise, and above them their causes."""
-        if not request.GET and request.method == "GET":
-            return HttpResponseRedirect(f"?{urlencode({'state__exact': ProblemState.OPEN})}")
+        """Show the causes of the open ones above the list."""
         tenants = access.tenants_for(request.user)
         if request.GET.get("tenant"):
             tenants = tenants.filter(slug=request.GET["tenant"])
@@ -123,14 +117,7 @@ class ProblemAdmin(DecidingAdmin):
     @display(description="what", ordering="code")
     def shown_message(self, problem: Problem) -> SafeString:
         """What it is and what to do."""
-        if not problem.hint:
-            return format_html("{}", problem.message)
-        return format_html('{}<br><span class="mc-muted font-normal">{}</span>', problem.message, problem.hint)
-
-    @display(description="cause", ordering="code")
-    def cause(self, problem: Problem) -> str:
-        """Its code in words."""
-        return cause(problem.code)
+        return two_lines(problem.message, problem.hint)
 
     @display(description="at stake", ordering="amount")
     def money_at_stake(self, problem: Problem) -> SafeString | str:
@@ -146,11 +133,6 @@ class ProblemAdmin(DecidingAdmin):
     def since(self, problem: Problem) -> SafeString | str:
         """When it was found first."""
         return when(problem.created_at, problem.tenant)
-
-    @display(description="times", ordering="times")
-    def number_times(self, problem: Problem) -> int:
-        """In how many runs it was found."""
-        return problem.times
 
     # --- deciding ---
 

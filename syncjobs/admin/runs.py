@@ -16,7 +16,7 @@ from unfold.decorators import display
 from syncjobs import stories
 from syncjobs.admin.decisions import DecidingAdmin, Decision
 from syncjobs.admin.filters import ChoicesDropdownFilter, DayRangeFilter, TenantFilter
-from syncjobs.admin.lists import HistoryAdmin, address, whole_number
+from syncjobs.admin.lists import HistoryAdmin, address, two_lines, whole_number
 from syncjobs.engine import loop
 from syncjobs.models import COUNTS, Attempt, Batch, Posting, Problem, StageRun
 from syncjobs.pages import Button, Facts, Page, Table
@@ -43,10 +43,10 @@ class StageRunAdmin(DecidingAdmin):
 
     decisions = (CANCEL,)
     list_display = (
-        "started", "stage", "shown_status", "number_read", "number_moved", "number_unchanged", "number_stuck", "took",
-        "trigger", "error", "tenant",
+        "started", "shown_stage", "shown_status", "number_read", "number_moved", "number_stuck",
+        "took", "trigger", "tenant",
     )  # fmt: skip
-    list_display_links = ("started", "stage")
+    list_display_links = ("started", "shown_stage")
     list_filter = (
         TenantFilter, ("stage", ChoicesDropdownFilter), ("status", ChoicesDropdownFilter),
         ("trigger", ChoicesDropdownFilter), ("started_at", DayRangeFilter), "dry_run",
@@ -64,6 +64,11 @@ class StageRunAdmin(DecidingAdmin):
         """When it began."""
         return when(run.started_at, run.tenant)
 
+    @display(description="stage", ordering="stage")
+    def shown_stage(self, run: StageRun) -> SafeString:
+        """The stage, and why its run failed."""
+        return two_lines(run.get_stage_display(), run.error)
+
     @display(description="status", ordering="status", label=TONES)
     def shown_status(self, run: StageRun) -> tuple[str, str]:
         """How it ended, or that it runs."""
@@ -79,11 +84,6 @@ class StageRunAdmin(DecidingAdmin):
     def number_moved(self, run: StageRun) -> str:
         """Records that got through and changed something."""
         return f"{run.created:,} / {run.updated:,}"
-
-    @display(description="unchanged", ordering="unchanged")
-    def number_unchanged(self, run: StageRun) -> str:
-        """Records that were as they should be."""
-        return f"{run.unchanged:,}"
 
     @display(description="held / refused / unknown")
     def number_stuck(self, run: StageRun) -> str:

@@ -53,6 +53,7 @@ class InvoiceLink(Outgoing):
     captured_hash = models.CharField(max_length=64, blank=True, default="")
 
     class Meta:
+        verbose_name = "invoice"
         ordering = ["-id"]
         constraints = [
             models.UniqueConstraint(

@@ -68,6 +68,7 @@ class GLAccountMapping(Mapping):
     )
 
     class Meta:
+        verbose_name = "GL account mapping"
         ordering = ["gl_account"]
         constraints = [
             models.UniqueConstraint(

@@ -51,6 +51,8 @@ class Posting(TenantRow):
     done_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
+        verbose_name = "document in Epicor"
+        verbose_name_plural = "documents in Epicor"
         ordering = ["-id"]
         constraints = [
             models.UniqueConstraint(fields=["tenant", "kind", "natural_key", "version"], name="posting_once")

@@ -24,6 +24,7 @@ class PurchaseOrderLink(Outgoing):
     receipts_refused_hash = models.CharField(max_length=64, blank=True, default="")
 
     class Meta:
+        verbose_name = "purchase order"
         ordering = ["-po_num"]
         constraints = [models.UniqueConstraint(fields=["tenant", "company", "po_num"], name="polink_once")]
 

@@ -53,6 +53,7 @@ class StageRun(TenantRow):
     error_detail = models.TextField(blank=True, default="", help_text="For IT: a redacted traceback of our own bug.")
 
     class Meta:
+        verbose_name = "run"
         ordering = ["-id"]
         constraints = [
             models.UniqueConstraint(
@@ -116,6 +117,7 @@ class Attempt(models.Model):
     response_shape = models.JSONField(null=True, blank=True)
 
     class Meta:
+        verbose_name = "remote call"
         ordering = ["-id"]
         indexes = [
             models.Index(fields=["tenant", "-id"], name="attempt_latest"),
