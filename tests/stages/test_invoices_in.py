@@ -9,13 +9,20 @@ from typing import Any
 import pytest
 
 from connector.epicor import ap_invoice_entry
-from syncjobs.engine import entry_groups
+from syncjobs.engine import entry_groups, replay
+from syncjobs.engine.replay_targets import Target
 from syncjobs.models import Batch, InvoiceImage, InvoiceLink, Posting, Problem, StageRun, VendorMapping
 from syncjobs.states import BatchStatus, InvoiceState, PostingState
+from tenants.audit import Actor
 from tenants.models import AuditEvent
 from tests.stages.captured_world import HELD, World, counts
 
 MakeWorld = Callable[..., World]
+
+
+@pytest.fixture
+def sandbox_options() -> dict[str, Any]:
+    return {"vendors": 16, "invoices": 4, "seed": 1, "pace": 0}
 
 
 def test_captured_invoices_stand_in_epicor_as_they_were_coded(make_world: MakeWorld) -> None:
@@ -225,6 +232,19 @@ def test_one_number_captured_twice_is_written_once(make_world: MakeWorld) -> Non
     assert f"captured as AvidXchange invoice {first['Id']}" in world.problem("duplicate_invoice").message
 
 
+def test_what_came_in_never_goes_out_again(make_world: MakeWorld) -> None:
+    world = make_world("a")
+    world.run()
+    for number in world.written():
+        world.post(number)
+    for stage in ("purchase_orders_out", "invoices_out"):
+        world.run_stage(world.tenant, stage)
+    sent = {row["Number"] for row in world.ledger(world.tenant)["avidxchange"]["invoices"]}
+    assert sent
+    assert sent & world.written().keys() == set()
+    assert counts(world.run()) == {"read": 2, "held": 2}
+
+
 # --- people in Epicor ----------------------------------------------------------------------------------------------
 
 
@@ -351,6 +371,27 @@ def test_a_document_that_a_person_deleted_is_not_written_again(make_world: MakeW
         world.run()
         assert world.standing() == world.wanted(without=(*HELD, "C-20001"))
     assert "no longer there" in world.problem("document_gone").message
+    # Only somebody who asks for it by name gets it again.
+    replayed(world, "C-20001")
+    assert counts(world.run(trigger="replay")) == {"read": 3, "created": 1, "held": 2}
+    assert world.standing() == world.wanted()
+
+
+def replayed(world: World, number: str) -> None:
+    preview = replay.plan(world.tenant, Target(record=("invoice", world_key(world, number))))
+    replay.execute(preview, actor=Actor.system("ann"), reason="It was asked for.")
+
+
+def test_replaying_what_stands_changes_nothing(make_world: MakeWorld) -> None:
+    world = make_world("a", attach_invoice_image=True)
+    world.run()
+    before = world.ledger(world.tenant)
+    for _ in range(2):
+        replayed(world, "C-20002")
+        assert counts(world.run(trigger="replay")) == {"read": 3, "unchanged": 1, "held": 2}
+        assert world.ledger(world.tenant) == before
+    assert [posting.state for posting in world.postings("C-20002")] == ["done", "done", "done"]
+    assert world.link("C-20002").state == InvoiceState.WRITTEN
 
 
 # --- images, receipts, acknowledgement ------------------------------------------------------------------------------

@@ -15,6 +15,12 @@ from tests.stages.captured_world import HELD, World, counts
 
 MakeWorld = Callable[..., World]
 
+
+@pytest.fixture
+def sandbox_options() -> dict[str, Any]:
+    return {"vendors": 16, "invoices": 4, "seed": 1, "pace": 0}
+
+
 #: Every call of the sequence that writes; Update saves groups, headers and attachments.
 WRITES = (
     "APInvGrpSvc/Update",

@@ -16,6 +16,11 @@ from tests.stages.captured_world import HELD, World, counts
 MakeWorld = Callable[..., World]
 
 
+@pytest.fixture
+def sandbox_options() -> dict[str, Any]:
+    return {"vendors": 16, "invoices": 4, "seed": 1, "pace": 0}
+
+
 def recoded(world: World, number: str, amount: str = "77.70", **more: Any) -> dict[str, Any]:
     """A change of an invoice to one line of another amount, on the account of another invoice."""
     row, model = world.captured(number), world.captured("C-20004")
