@@ -62,7 +62,7 @@ ACCESS_SCOPE: tuple[Access, ...] = (
     *_sets((Stage.GL_CODES_OUT,), records.GL_ACCOUNTS),
     *_sets((Stage.PURCHASE_ORDERS_OUT,), records.PURCHASE_ORDERS, records.PO_LINES, records.PO_RELEASES,
            records.RECEIPTS, records.RECEIPT_LINES),
-    *_sets((Stage.INVOICES_OUT, Stage.PAYMENTS_IN), records.INVOICES),
+    *_sets((Stage.INVOICES_OUT, Stage.INVOICES_IN, Stage.PAYMENTS_IN), records.INVOICES),
     *_sets(_IN, INVOICE_GROUPS),
     *_sets(_PAY, records.PAYMENTS, POSTED_PAYMENTS, records.ALLOCATIONS, CHECK_GROUPS, records.PAY_METHODS,
            records.BANK_ACCOUNTS),
