@@ -100,6 +100,14 @@ def test_the_connection_test_leaves_alone_what_might_write_without_parameters() 
         assert [access for access in ACCESS_SCOPE if access.name == name and access.tried] == []
 
 
+def test_nothing_could_write_master_data() -> None:
+    """GL codes above all: they are never written into Epicor (docs/epicor-setup.md, what is never touched)."""
+    assert {access.service for access in ACCESS_SCOPE if access.writes} == {
+        "Erp.BO.APChkGrpSvc", "Erp.BO.APInvGrpSvc", "Erp.BO.APInvoiceSvc", "Erp.BO.PaymentEntrySvc",
+        "Erp.BO.VoidPaymentSvc", "Erp.PROC.APInvoicePostSvc", "Erp.PROC.APPaymentPostSvc", "Ice.BO.AttachmentSvc",
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize("access", ACCESS_SCOPE, ids=lambda access: f"{access.service}/{access.name}")
 def test_every_line_exists_in_the_schema(access: Any) -> None:
     service = SCHEMA[access.service]
