@@ -27,6 +27,7 @@ from tenants import audit
 
 SLICE = 200
 CANDIDATES_SHOWN = 3
+SEEN = ("seen_run", "outcome")
 #: What changes on a mapping that takes over the external id it already has over there.
 IDENTITY = ("external_id", "desired", "desired_hash")
 RULE = "ml-connector (tenant's rule)"
@@ -59,20 +60,23 @@ def mirror_row(ctx: StageContext, vendor: avid.Vendor) -> dict[str, Any]:
 def propose(ctx: StageContext, *, listed: bool) -> None:
     """Give every vendor that has no proposal yet one; ``listed`` says whether AvidXchange's vendors could be read.
 
-    Where they could not, nobody can know that a vendor is new, so no creation passes alone.
+    Where they could not, nobody can know that a vendor is new, so no creation passes alone. An inactive vendor is only
+    recognised; what it resembles is asked when it is active.
     """
     last = 0
     waiting = VendorMapping.objects.filter(tenant=ctx.tenant, state=MappingState.PROPOSED, proposal="")
-    while rows := list(waiting.exclude(desired_hash="").filter(pk__gt=last).order_by("pk")[:SLICE]):
-        last = rows[-1].pk
+    waiting = waiting.exclude(desired_hash="").order_by("pk")
+    while slice_ := list(waiting.filter(pk__gt=last).values_list("pk", flat=True)[:SLICE]):
+        last = slice_[-1]
         with ctx.commit():
-            _propose_slice(ctx, rows, listed=listed)
+            # Locked until the end of the transaction, so that nobody decides what is being decided.
+            _propose_slice(ctx, list(waiting.filter(pk__in=slice_).select_for_update()), listed=listed)
 
 
 def _propose_slice(ctx: StageContext, rows: Sequence[VendorMapping], *, listed: bool) -> None:
     items = {row.pk: msgspec.json.decode(row.desired, type=avid.VendorItem) for row in rows}
     same_id = _by_external_id(ctx, rows)
-    alike = _alike(ctx, [items[row.pk] for row in rows if row.pk not in same_id])
+    alike = _alike(ctx, [items[row.pk] for row in rows if row.pk not in same_id and row.active])
     entries = []
     for row in rows:
         certain = same_id.get(row.pk)
@@ -81,18 +85,22 @@ def _propose_slice(ctx: StageContext, rows: Sequence[VendorMapping], *, listed: 
             _adopt(row, items[row.pk], certain.external_id)
             row.evidence = [_candidate(certain, 100, ("same external id",))]
             approves = ctx.options.auto_approve_certain
+        elif not row.active:
+            continue
         else:
             row.evidence = _ranked(items[row.pk], alike)
             row.proposal = "match" if row.evidence else "create"
             row.score = row.evidence[0]["score"] if row.evidence else 0
             approves = row.proposal == "create" and listed and row.active and ctx.options.auto_approve_creations
+        # A resumed run also counts what an earlier one has read and it decides.
+        row.seen_run, row.outcome = ctx.run.pk, ""
         if approves:
             row.state, row.decided_by, row.decided_at = MappingState.APPROVED, RULE, ctx.now()
             row.avid_id = certain.avid_id if certain is not None else ""
             entries.append(_entry(row))
     links.update(
         rows,
-        ["proposal", "score", "evidence", "state", "decided_by", "decided_at", "avid_id", *IDENTITY],
+        ["proposal", "score", "evidence", "state", "decided_by", "decided_at", "avid_id", *SEEN, *IDENTITY],
     )
     audit.record_many(ctx.tenant, entries, actor=ctx.actor, run=ctx.run.pk)
 

@@ -241,6 +241,6 @@ OUTCOMES = {
     "held": (~Q(hold_code="") & ~Q(state__in=LEFT_OUT)) | Q(state=MappingState.PROPOSED, active=True),
     "rejected": Q(state=MappingState.APPROVED, refused_hash=F("desired_hash")),
     # Only a rehearsal leaves approved vendors unsent; it counts what it would have done.
-    "created": Q(state=MappingState.APPROVED, sent_hash="") & (Q(active=True) | KNOWN_THERE),
+    "created": Q(state=MappingState.APPROVED, active=True) & ~KNOWN_THERE,
     "updated": Q(state=MappingState.APPROVED) & ~Q(sent_hash=F("desired_hash")) & KNOWN_THERE,
 }
