@@ -188,7 +188,7 @@ def _rejection(link: InvoiceLink) -> Finding:
     return Finding(
         code=REJECTION,
         message=f"Invoice {link.invoice_num} was rejected in AvidXchange: {reason.rstrip('.')}.",
-        hint="Settle it with the approver; a new decision is taken over by itself. One that stays is for Epicor to settle.",
+        hint="Settle it with the approver: a new decision is taken over by itself. Else cancel it in Epicor.",
         subject_id=link.pk,
         **money(link),
     )
