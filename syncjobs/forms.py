@@ -58,21 +58,6 @@ class RunForm(forms.Form):
     )
 
 
-class ReplayForm(ReasonForm):
-    """A reason, and whether the records are read again first."""
-
-    how = forms.ChoiceField(
-        choices=[
-            ("stored", "As it was translated last"),
-            ("fresh", "Read it again in the system it comes from first"),
-        ],
-        initial="stored",
-        label="What to send",
-        widget=UnfoldAdminSelectWidget,
-    )
-    field_order = ("how", "reason")
-
-
 class DaysForm(forms.Form):
     """A first and a last day."""
 

@@ -28,11 +28,13 @@ def story(invoice: InvoiceLink) -> Page:
         .select_related("batch")
         .order_by("-pk")[: stories.MOST]
     )
-    postings = list(Posting.objects.filter(tenant=invoice.tenant, invoice=invoice).order_by("-pk")[: stories.MOST])
     paid = list(Remittance.objects.filter(invoice=invoice).select_related("payment").order_by("-payment_id"))
+    mine = Q(invoice=invoice) | Q(payment__in={one.payment_id for one in paid})
+    postings = list(Posting.objects.filter(mine, tenant=invoice.tenant).order_by("-pk")[: stories.MOST])
     outgoing = invoice.direction == InvoiceLink.OUT
     record = decoded(invoice.desired if outgoing else invoice.captured)
-    draft = decoded(postings[0].draft) if postings and not outgoing else {}
+    document = next((one for one in postings if one.kind == "ap_invoice"), None)
+    draft = decoded(document.draft) if document else {}
     return Page(
         title=f"Invoice {invoice.invoice_num}, {invoice.vendor_name or 'vendor not known'}",
         badges=[
@@ -40,7 +42,7 @@ def story(invoice: InvoiceLink) -> Page:
             money(invoice.gross_amount, invoice.currency),
         ],
         notice=_notice(invoice),
-        sides=[_epicor(invoice, postings, draft), _avidxchange(invoice, items)],
+        sides=[_epicor(invoice, document), _avidxchange(invoice, items)],
         tables=[
             _lines(invoice, record, draft), _images(invoice), _batches(invoice, items), _payments(invoice, paid),
             _documents(postings),
@@ -69,9 +71,9 @@ def key(invoice: InvoiceLink) -> str:
     return f"{invoice.company}|{invoice.vendor_num}|{invoice.invoice_num}"
 
 
-def _epicor(invoice: InvoiceLink, postings: Sequence[Posting], draft: Mapping[str, Any]) -> Facts:
+def _epicor(invoice: InvoiceLink, document: Posting | None) -> Facts:
     there = invoice.direction == InvoiceLink.OUT or invoice.state in (InvoiceState.WRITTEN, InvoiceState.PAID)
-    if not there and not draft:
+    if not there and document is None:
         return Facts("Epicor", [], "It is not in Epicor yet. It is written when nothing holds it any more.")
     rows: list[tuple[str, Any]] = [
         ("Invoice", invoice.invoice_num),
@@ -79,16 +81,23 @@ def _epicor(invoice: InvoiceLink, postings: Sequence[Posting], draft: Mapping[st
         ("Company", invoice.company),
         ("Kind", "Debit memo" if invoice.debit_memo else "Invoice"),
         ("Amount", money(invoice.gross_amount, invoice.currency)),
-        ("Open", money(invoice.open_amount, invoice.currency) if there else "Not in Epicor yet"),
+        ("Open", _open(invoice, there=there)),
         ("Invoice date", day(invoice.invoice_date)),
         ("Due", day(invoice.due_date)),
         ("Purchase order", invoice.po_number or NOTHING),
     ]
-    if draft:
-        rows += [("Group", postings[0].group_id or NOTHING), ("Document", postings[0].get_state_display())]
+    if document is not None:
+        rows += [("Group", document.group_id or NOTHING), ("Document", document.get_state_display())]
     if invoice.approval_marked:
         rows.append(("Approval shown in Epicor", invoice.approval_marked.capitalize()))
     return Facts("Epicor", rows)
+
+
+def _open(invoice: InvoiceLink, *, there: bool) -> Any:
+    """Of an invoice that came in, Epicor is not asked again what is open."""
+    if invoice.direction == InvoiceLink.OUT:
+        return money(invoice.open_amount, invoice.currency)
+    return "See Epicor" if there else "Not in Epicor yet"
 
 
 def _avidxchange(invoice: InvoiceLink, items: Sequence[BatchItem]) -> Facts:
@@ -98,10 +107,13 @@ def _avidxchange(invoice: InvoiceLink, items: Sequence[BatchItem]) -> Facts:
     rows: list[tuple[str, Any]] = [
         ("AvidXchange id", invoice.avid_id or "Not given yet"),
         ("Our id over there", invoice.external_id or NOTHING),
-        ("Approval", invoice.approval.capitalize() or "Not decided yet"),
-        ("Decided", when(invoice.approval_changed_at, invoice.tenant)),
-        ("Paid so far", money(invoice.paid_amount, invoice.currency)),
     ]
+    if invoice.direction == InvoiceLink.OUT:
+        rows += [
+            ("Approval", invoice.approval.capitalize() or "Not decided yet"),
+            ("Decided", when(invoice.approval_changed_at, invoice.tenant)),
+            ("Paid so far", money(invoice.paid_amount, invoice.currency)),
+        ]
     if captured:
         rows = [
             ("Vendor over there", captured.get("vendor_name") or NOTHING),

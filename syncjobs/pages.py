@@ -57,6 +57,9 @@ class Event:
     tone: str = ""
     href: str = ""
     technical: Any = None
+    #: A remote call that came out well; several in a row are told as one.
+    quiet_call: bool = False
+    parts: Sequence[Event] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,9 @@ Reads only, a fixed number of queries a story, each bounded: a page shows the ne
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
+from itertools import groupby
 from typing import Any
 
 from django.db.models import Q
@@ -46,8 +47,18 @@ _ACTIONS = {
 
 
 def in_order(*parts: Iterable[Event]) -> list[Event]:
-    """Return all events, the oldest first."""
-    return sorted((event for part in parts for event in part), key=lambda event: event.at)
+    """Return all events, the oldest first, with good remote calls in a row folded into one."""
+    events = sorted((event for part in parts for event in part), key=lambda event: event.at)
+    told: list[Event] = []
+    for (quiet, where), group in groupby(events, key=lambda event: (event.quiet_call, event.where)):
+        several = list(group)
+        told += [_folded(several, where)] if quiet and len(several) > 1 else several
+    return told
+
+
+def _folded(several: Sequence[Event], where: str) -> Event:
+    """Tell several calls in a row as one; each is still there to look at."""
+    return Event(at=several[0].at, where=where, title=f"{len(several)} calls, all answered", parts=several)
 
 
 def of_subject(tenant: Tenant, kind: str, key: str, pk: int, *, also: Collection[str] = ()) -> list[Event]:
@@ -171,13 +182,15 @@ def calls(condition: Q, tenant: Tenant) -> Iterator[Event]:
 def called(call: Attempt) -> Event:
     """Tell of one remote call."""
     system = SYSTEMS.get(call.system, call.system)
-    good = call.status is not None and call.status < 400
+    # Looking for something that is not there is how we make sure, not a failure.
+    good = call.status is not None and (call.status < 400 or call.status == 404)
     return Event(
         at=call.started_at,
         where=system,
         title=f"{operation_words(call.operation)}: {answer_words(call.status)}",
         detail="" if good else plain_error(call.error),
         tone="" if good else "danger",
+        quiet_call=good,
         href=reverse("admin:syncjobs_attempt_change", args=[call.pk]),
         technical={
             "call": f"{call.method} {call.url}",
@@ -192,8 +205,9 @@ def called(call: Attempt) -> Event:
 
 
 def operation_words(operation: str) -> str:
-    """Return the name of a call in words: ``GetByID`` and ``submit invoices`` alike."""
-    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", operation.replace("_", " ").replace(".", " "))
+    """Return the name of a call in words: ``Erp.BO.APInvoiceSvc/GetByID`` is "APInvoice: Get By ID"."""
+    bare = re.sub(r"^Erp\.BO\.(\w+?)Svc/", r"\1: ", operation)
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", bare.replace("_", " ").replace(".", " "))
     return spaced[:1].upper() + spaced[1:] if spaced else "Call"
 
 

@@ -18,7 +18,7 @@ from connector.stages import LABELS, Stage
 from syncjobs import selectors, tasks
 from syncjobs.engine import replay as replaying
 from syncjobs.engine.replay_targets import KINDS, NoSuchTarget, Target
-from syncjobs.forms import DaysForm, ReplayForm
+from syncjobs.forms import DaysForm, ReasonForm
 from syncjobs.models import Batch, Posting, StageRun
 from syncjobs.pages import Table
 from syncjobs.templatetags.shown import badge
@@ -78,8 +78,8 @@ def _ways(lists: list[tuple[str, str, str]]) -> list[tuple[str, str]]:
 def replay(request: HttpRequest) -> HttpResponse:
     """Preview a replay of what the address names; carry it out by POST with a reason."""
     tenant, target = _asked_for(request)
-    form = ReplayForm(request.POST or None, initial={"how": request.GET.get("how", "stored")})
-    fresh = (request.POST or request.GET).get("how") == "fresh"
+    form = ReasonForm(request.POST or None)
+    fresh = request.POST.get("how") == "fresh"
     try:
         preview = replaying.plan(tenant, target, fresh=fresh)
     except NoSuchTarget as nothing:

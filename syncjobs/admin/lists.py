@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from django.contrib.admin import ShowFacets
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -30,6 +31,7 @@ class HistoryAdmin(ScopedAdmin):
 
     paginator = InfinitePaginator
     show_full_result_count = False
+    show_facets = ShowFacets.NEVER
     list_disable_select_all = True
     list_filter_submit = True
     list_per_page = 50
@@ -106,8 +108,10 @@ class HistoryAdmin(ScopedAdmin):
 def two_lines(first: object, second: object) -> SafeString:
     """Return a cell of what it is and, smaller below, what there is to say of it; long words are cut by the style."""
     if not second or second == NOTHING:
-        return format_html("{}", first)
-    return format_html('{}<span class="mc-second" title="{}">{}</span>', first, second, second)
+        return format_html("<span>{}</span>", first)
+    return format_html(
+        '<span class="mc-words">{}<span class="mc-second" title="{}">{}</span></span>', first, second, second
+    )
 
 
 def address(row: Any) -> str:

@@ -163,7 +163,7 @@ class PostingAdmin(HistoryAdmin):
             )
             if one is not None
         ]
-        steps = [_step(row, step) for step in row.steps]
+        steps = [_step(row, step) for step in {step.get("step"): step for step in row.steps}.values()]
         return Page(
             title=str(row),
             badges=[state(row.state, PostingState)],
