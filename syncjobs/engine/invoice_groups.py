@@ -1,14 +1,15 @@
 """Posting the entry groups of captured invoices, where a tenant's options ask for it.
 
-A group is posted once nothing in it is still being written, by a posting of its own: intent first, and after a lost
-answer Epicor is asked whether the invoices are posted. What Epicor refuses to post stays in the group for a person,
-whose turn it is with the group's own error log, and the invoices of other groups go on.
+A group is posted once every invoice entered in it stands as it was approved, by a posting of its own: intent first,
+and after a lost answer Epicor is asked whether the invoices are posted. A held invoice keeps its group from being
+posted, because Epicor posts whatever balances, a wrong account too. What Epicor refuses to post stays in the group for
+a person, whose turn it is with the group's own error log, and the invoices of other groups go on.
 """
 
 from __future__ import annotations
 
 import msgspec
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 
 from connector.epicor import ap_invoice_posting, odata
 from connector.epicor import records as epicor
@@ -17,10 +18,13 @@ from syncjobs.engine import postings, problems
 from syncjobs.engine.context import StageContext
 from syncjobs.engine.postings import Facts, Step
 from syncjobs.engine.problems import Finding
-from syncjobs.models import Posting
-from syncjobs.states import POSTING_OPEN, PostingState, advance
+from syncjobs.models import Posting, Problem
+from syncjobs.states import POSTING_OPEN, InvoiceState, PostingState, ProblemState, advance
 
 KIND = "ap_invoice_group"
+KEPT = "group_keeps_held"
+#: Invoices that are not what they are to be in Epicor.
+MOVING = (InvoiceState.CAPTURED, InvoiceState.WRITING)
 #: The schedule leaves a group that Epicor refused to post to a person; one who runs the stage wants it tried again.
 BY_ITSELF = frozenset({"schedule", "sweep", "poll"})
 
@@ -36,7 +40,9 @@ def post(ctx: StageContext) -> None:
     if not ctx.options.post_captured_invoices or ctx.dry_run:
         return
     postings.live(ctx, ctx.stage)  # what dead workers left behind becomes uncertain
-    for group_id in _finished(ctx):
+    groups, kept = _finished(ctx), _kept_by_held(ctx)
+    _report_kept(ctx, kept)
+    for group_id in (name for name in groups if name not in kept):
         with ctx.commit():
             posting = postings.ensure(ctx, KIND, group_id, GroupDraft(group_id))
             if posting.state == PostingState.HELD and ctx.run.trigger not in BY_ITSELF:
@@ -52,9 +58,32 @@ def _finished(ctx: StageContext) -> list[str]:
         tenant=ctx.tenant, kind=KIND, natural_key=OuterRef("group_id"), state=PostingState.DONE
     )
     written = documents.filter(state=PostingState.DONE).exclude(group_id="").exclude(Exists(posted))
-    at_work = documents.filter(state__in=POSTING_OPEN - {PostingState.HELD}).values_list("group_id", flat=True)
+    moving = Q(state__in=POSTING_OPEN - {PostingState.HELD}) | Q(invoice__state__in=MOVING)
+    at_work = documents.filter(moving).values_list("group_id", flat=True)
     names = written.exclude(group_id__in=list(at_work)).order_by("group_id").values_list("group_id", flat=True)
     return list(names.distinct())
+
+
+def _kept_by_held(ctx: StageContext) -> dict[str, list[str]]:
+    """Return the groups, with their held invoices, in which a document was begun that is not as it should be."""
+    held = Posting.objects.filter(tenant=ctx.tenant, kind="ap_invoice", invoice__state=InvoiceState.HELD)
+    found: dict[str, set[str]] = {}
+    for group_id, number in held.exclude(group_id="").values_list("group_id", "invoice__invoice_num"):
+        found.setdefault(group_id, set()).add(number or "")
+    return {group_id: sorted(numbers) for group_id, numbers in found.items()}
+
+
+def _report_kept(ctx: StageContext, kept: dict[str, list[str]]) -> None:
+    waiting = Problem.objects.filter(tenant=ctx.tenant, subject_kind=KIND, code=KEPT, state=ProblemState.OPEN)
+    found: dict[str, Finding | None] = dict.fromkeys(waiting.values_list("subject_key", flat=True))
+    for group_id, numbers in kept.items():
+        found[group_id] = Finding(
+            code=KEPT,
+            message=f"Group {group_id} of captured invoices is not posted, because {', '.join(numbers)} in it is held.",
+            hint="Solve what holds it and the group is posted by itself, or post the group in Epicor by hand.",
+        )
+    with ctx.commit():
+        problems.report_page(ctx, KIND, found)
 
 
 def _look(ctx: StageContext, posting: Posting) -> Facts | None:

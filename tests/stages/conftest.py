@@ -182,10 +182,10 @@ def make_world(
     ledger: Ledger,
     approve_all: Callable[[Tenant], int],
 ) -> Callable[..., World]:
-    """Make a tenant whose vendors and GL accounts are mapped, so that captured invoices can be written."""
+    """Make a tenant whose vendors and GL accounts are mapped, and whose captured invoices are written, not posted."""
 
     def make(letter: str = "a", **options: Any) -> World:
-        tenant = make_tenant(letter, **options)
+        tenant = make_tenant(letter, **{"post_captured_invoices": False, **options})
         run_stage(tenant, "vendors_out")
         approve_all(tenant)
         run_stage(tenant, "vendors_out")

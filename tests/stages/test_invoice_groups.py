@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from connector.epicor import ap_invoice_entry
 from connector.sandbox.server import Sandbox
 from syncjobs.models import Posting, Problem
 from tenants.models import Tenant
+from tests.stages.captured_world import World
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -94,3 +96,28 @@ def test_what_epicor_refuses_is_a_problem_in_its_words(
     problem.refresh_from_db()
     assert problem.state == "resolved"
     assert all(captured(ledger(tenant)).values())
+
+
+def test_a_held_invoice_keeps_its_group_from_being_posted(
+    make_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = make_world("a", post_captured_invoices=True)
+    real = ap_invoice_entry.set_account
+
+    def lost(client: Any, group_id: str, draft: Any, *rest: Any) -> None:
+        if draft.invoice_num != "C-20001":
+            real(client, group_id, draft, *rest)
+
+    monkeypatch.setattr(ap_invoice_entry, "set_account", lost)
+    assert world.run().counts["held"] == 3
+    # Its amounts balance, so Epicor would have posted it, wrong account and all.
+    assert not any(row["Posted"] for row in world.written().values())
+    kept = world.problem("group_keeps_held")
+    assert "because C-20001 in it is held" in kept.message
+    monkeypatch.setattr(ap_invoice_entry, "set_account", real)
+    Posting.objects.filter(tenant=world.tenant, state="held").update(code="")
+    world.run()
+    assert world.standing() == world.wanted()
+    assert all(row["Posted"] for row in world.written().values())
+    kept.refresh_from_db()
+    assert kept.state == "resolved"
