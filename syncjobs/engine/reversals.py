@@ -14,6 +14,7 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from django.db.models import F, Sum
+from django.db.models.functions import Now
 
 from connector.avidxchange import records as avid
 from connector.epicor import records as epicor
@@ -23,11 +24,13 @@ from connector.transport.errors import Held
 from syncjobs.engine import balances, locks, payment_steps, postings, problems, recording, submissions
 from syncjobs.engine.balances import InvoiceKey
 from syncjobs.engine.context import StageContext
+from syncjobs.engine.payment_moves import FOR_REVIEW
 from syncjobs.engine.payment_steps import VoidDraft
 from syncjobs.engine.payment_store import record_of, recordings
 from syncjobs.engine.problems import Finding
 from syncjobs.models import InvoiceLink, Payment, Posting, Remittance
 from syncjobs.states import INVOICE_THERE, InvoiceState, PaymentState, PostingState, advance
+from tenants import audit
 
 #: An invoice whose payment was undone; it never goes out again by itself.
 REOPENED = "reopened_by_void"
@@ -145,6 +148,47 @@ def _finding(payment: Payment, code: str, message: str, hint: str) -> Finding:
         amount=payment.amount,
         currency=payment.currency,
     )
+
+
+def settle(ctx: StageContext, done: Sequence[Undone]) -> None:
+    """Store and count what came of undoing payments, and open their invoices again."""
+    reversed_now = [] if ctx.dry_run else [one.payment for one in done if one.outcome == "updated"]
+    links = invoices_of(reversed_now)
+    found = shown(ctx, links) if links else {}
+    with ctx.commit():
+        _store(ctx, done, [payment.pk for payment in reversed_now])
+        refresh(ctx, links, found, undone=_undone_by(reversed_now))
+        audit.record_many(
+            ctx.tenant,
+            [audit.Entry(action="payment.undone", subject=("payment", row.avid_id)) for row in reversed_now],
+            actor=ctx.actor,
+            run=ctx.run.pk,
+        )
+
+
+def _store(ctx: StageContext, done: Sequence[Undone], reversed_now: Collection[int]) -> None:
+    Payment.objects.filter(pk__in=reversed_now, state=PaymentState.REVERSING).update(
+        state=PaymentState.REVERSED, hold_code="", hold_message="", updated_at=Now()
+    )
+    told: dict[str, Finding | None] = {}
+    waiting = []
+    for one in done:
+        ctx.settle_count(one.outcome)
+        if one.outcome == "updated" or one.finding is not None:
+            told[one.payment.avid_id] = one.finding
+        if one.finding is not None:
+            one.payment.hold_code = one.finding.code[:60]
+            one.payment.hold_message = f"{one.finding.message} {one.finding.hint}".strip()
+            waiting.append(one.payment)
+    Payment.objects.bulk_update(waiting, ["hold_code", "hold_message"], batch_size=500)
+    if not ctx.dry_run:
+        problems.report_page(ctx, "payment", told, keep=FOR_REVIEW)
+
+
+def _undone_by(payments: Sequence[Payment]) -> dict[int, str]:
+    """Return which payment's undoing opened each invoice, by the invoice's key."""
+    rows = Remittance.objects.filter(payment__in=[row.pk for row in payments], invoice__isnull=False)
+    return {pk: avid_id for pk, avid_id in rows.values_list("invoice_id", "payment__avid_id") if pk is not None}
 
 
 def invoices_of(payments: Collection[Payment]) -> list[InvoiceLink]:

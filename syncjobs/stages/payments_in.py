@@ -10,12 +10,10 @@ payment that does not fit to the cent waits, with the reason, until it does or a
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from django.db.models import QuerySet
-from django.db.models.functions import Now
 
 from connector.epicor.drafts import PaymentDraft
 from connector.stages import Stage
@@ -26,10 +24,8 @@ from syncjobs.engine.payment_moves import FOR_REVIEW, WAITS_FOR_NEWS
 from syncjobs.engine.payment_store import recordings
 from syncjobs.engine.problems import Finding
 from syncjobs.engine.recording import Recorder
-from syncjobs.engine.reversals import Undone
-from syncjobs.models import Payment, Posting, Remittance
+from syncjobs.models import Payment, Posting
 from syncjobs.states import PaymentState, PostingState
-from tenants import audit
 
 #: Payments worked on in one go: one look-up of their invoices, one of their balances.
 SLICE = 50
@@ -52,42 +48,8 @@ def undo(ctx: StageContext, rules: Rules) -> None:
     """Undo what AvidXchange took back, payment by payment: each is money that was said to be gone and is not."""
     for rows in _slices(Payment.objects.filter(tenant=ctx.tenant, state=PaymentState.REVERSING)):
         done = [reversals.undo(ctx, payment, rules) for payment in rows]
-        reversed_now = [] if ctx.dry_run else [one.payment for one in done if one.outcome == "updated"]
-        links = reversals.invoices_of(reversed_now)
-        shown = reversals.shown(ctx, links) if links else {}
-        with ctx.commit():
-            _store_undone(ctx, done, reversed_now)
-            reversals.refresh(ctx, links, shown, undone=_undone_by(reversed_now))
-        ctx.say(f"Undid {len(reversed_now)} payments")
-
-
-def _undone_by(payments: Sequence[Payment]) -> dict[int, str]:
-    """Return which payment's undoing opened each invoice, by the invoice's key."""
-    rows = Remittance.objects.filter(payment__in=[row.pk for row in payments], invoice__isnull=False)
-    return {pk: avid_id for pk, avid_id in rows.values_list("invoice_id", "payment__avid_id") if pk is not None}
-
-
-def _store_undone(ctx: StageContext, done: Sequence[Undone], reversed_now: Sequence[Payment]) -> None:
-    pks = [payment.pk for payment in reversed_now]
-    Payment.objects.filter(pk__in=pks, state=PaymentState.REVERSING).update(
-        state=PaymentState.REVERSED, hold_code="", hold_message="", updated_at=Now()
-    )
-    found: dict[str, Finding | None] = {}
-    for one in done:
-        ctx.settle_count(one.outcome)
-        if one.outcome == "updated" or one.finding is not None:
-            found[one.payment.avid_id] = one.finding
-        if one.finding is not None:
-            words = f"{one.finding.message} {one.finding.hint}".strip()
-            Payment.objects.filter(pk=one.payment.pk).update(hold_code=one.finding.code[:60], hold_message=words)
-    if not ctx.dry_run:
-        problems.report_page(ctx, "payment", found, keep=FOR_REVIEW)
-    audit.record_many(
-        ctx.tenant,
-        [audit.Entry(action="payment.undone", subject=("payment", row.avid_id)) for row in reversed_now],
-        actor=ctx.actor,
-        run=ctx.run.pk,
-    )
+        reversals.settle(ctx, done)
+        ctx.say(f"Looked at {len(done)} payments that were taken back")
 
 
 # --- recording -------------------------------------------------------------------------------------------------------
@@ -262,13 +224,6 @@ def _conclude(ctx: StageContext, rows: Sequence[Payment], work: Work) -> None:
         Payment.objects.bulk_update(changed, ["state", "hold_code", "hold_message"], batch_size=SLICE)
         reversals.refresh(ctx, links, shown)
         problems.report_page(ctx, "payment", found, keep=FOR_REVIEW)
-    _count_summary(ctx, work)
-
-
-def _count_summary(ctx: StageContext, work: Work) -> None:
-    tally = Counter(work.outcomes.values())
-    if tally:
-        ctx.say(", ".join(f"{number} {outcome}" for outcome, number in sorted(tally.items())))
 
 
 def _notes(ctx: StageContext, recorded: Sequence[Payment]) -> dict[int, str]:
