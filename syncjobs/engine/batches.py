@@ -7,12 +7,11 @@ item that surely never arrived is dropped from its batch and becomes due again u
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
 from connector.avidxchange.records import BatchAnswer, BatchState, Verdict
@@ -33,8 +32,6 @@ LATE = timedelta(hours=1)
 PAUSES = (1, 2, 4, 8, 15, 30, 60, 120, 300, 900)
 #: How long a wish to wait (Retry-After) is honoured inside a run before the rest is left to the next one.
 SHORT_WAIT_S = 30.0
-
-log = logging.getLogger(__name__)
 
 
 def push(ctx: StageContext, outbox: Outbox) -> None:
@@ -129,9 +126,8 @@ def poll(ctx: StageContext, outbox: Outbox, batch: Batch) -> None:
     items = list(batch.items.order_by("pk"))
     try:
         answer = ctx.avidxchange.batch(outbox.kind, batch.avid_batch_id, [item.external_id for item in items])
-    except Rejected as denial:
+    except Rejected:
         # It knows nothing of the batch (any more), so it is not at work on it either: its items tell.
-        log.warning("batch.denied", extra={"batch": batch.external_id, "code": denial.code})
         resolve(ctx, outbox, batch)
         return
     ctx.calls.flush(batch_id=batch.pk)
@@ -194,7 +190,7 @@ def _overdue(ctx: StageContext, outbox: Outbox, batch: Batch) -> None:
 
 def resume(ctx: StageContext, outbox: Outbox) -> None:
     """Take up what earlier workers left: expired claims, unknown outcomes, unsent intents, verdicts still to come."""
-    mine = Batch.objects.filter(tenant=ctx.tenant, kind=outbox.kind)
+    mine = _batches(ctx, outbox)
     # A worker that died while sending may have sent: its batch is uncertain, never simply ready again.
     mine.filter(state=BatchStatus.SENDING, lease_until__lt=Now()).update(
         state=BatchStatus.UNCERTAIN, owner="", lease_until=None, next_poll_at=Now()
@@ -213,9 +209,7 @@ def settle(ctx: StageContext, outbox: Outbox) -> None:
     waited = 0.0
     tries = 0
     while waited < ctx.patience_s:
-        open_batches = list(
-            Batch.objects.filter(tenant=ctx.tenant, kind=outbox.kind, state=BatchStatus.SUBMITTED).order_by("pk")
-        )
+        open_batches = list(_batches(ctx, outbox).filter(state=BatchStatus.SUBMITTED).order_by("pk"))
         if not open_batches:
             return
         pause = min(PAUSES[min(tries, len(PAUSES) - 1)] / 4, ctx.patience_s - waited)
@@ -223,6 +217,12 @@ def settle(ctx: StageContext, outbox: Outbox) -> None:
         waited, tries = waited + pause, tries + 1
         for batch in open_batches:
             poll(ctx, outbox, batch)
+
+
+def _batches(ctx: StageContext, outbox: Outbox) -> QuerySet[Batch]:
+    """Return the outbox's batches; another outbox may send the same kind (old account numbers beside accounts)."""
+    items = BatchItem.objects.filter(batch=OuterRef("pk"), subject_kind=outbox.subject_kind)
+    return Batch.objects.filter(Exists(items), tenant=ctx.tenant, kind=outbox.kind)
 
 
 def due_for_poll(tenant_id: int, kind: str) -> bool:

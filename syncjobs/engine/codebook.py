@@ -10,6 +10,7 @@ from collections.abc import Collection
 
 from connector.epicor import records as epicor
 from connector.translate.codebook import AccountEntry, Codebook, Rules, VendorEntry
+from syncjobs.engine import account_numbers
 from syncjobs.engine.context import StageContext
 from syncjobs.models import GLAccountMapping, VendorMapping
 from syncjobs.states import MappingState
@@ -80,7 +81,17 @@ def _accounts(ctx: StageContext, internal: Collection[str], avid: Collection[str
     rows = there.filter(gl_account__in=wanted) if wanted else there.none()
     if avid:
         rows = rows | there.filter(avid_account__in=avid)
-    return [
+    entries = [
         AccountEntry(coa_code=row.coa_code, gl_account=row.gl_account, avid_account=row.avid_account)
         for row in rows.defer("desired", "evidence")
+    ]
+    unknown = set(avid) - {entry.avid_account for entry in entries}
+    old = account_numbers.outdated(ctx, unknown).filter(mapping__in=there) if unknown else ()
+    # Present numbers last: they are what an account goes out under.
+    return [
+        *(
+            AccountEntry(coa_code=row.mapping.coa_code, gl_account=row.mapping.gl_account, avid_account=row.number)
+            for row in old
+        ),
+        *entries,
     ]

@@ -2,7 +2,7 @@
 
 from syncjobs.models.batches import Batch, BatchItem
 from syncjobs.models.invoices import InvoiceImage, InvoiceLink
-from syncjobs.models.mappings import AvidVendor, GLAccountMapping, VendorMapping
+from syncjobs.models.mappings import AvidAccount, AvidVendor, GLAccountMapping, VendorMapping
 from syncjobs.models.payments import Payment, Remittance
 from syncjobs.models.postings import Posting
 from syncjobs.models.problems import Problem
@@ -13,6 +13,7 @@ from syncjobs.models.schedule import StageSchedule
 __all__ = [
     "COUNTS",
     "Attempt",
+    "AvidAccount",
     "AvidVendor",
     "Batch",
     "BatchItem",

@@ -113,3 +113,20 @@ class AvidVendor(TenantRow):
 
     def __str__(self) -> str:
         return self.name
+
+
+class AvidAccount(Outgoing):
+    """An account number that AvidXchange has accepted from us, and the account it was accepted for last.
+
+    When that account has another number now, this one is inactivated over there: ``desired`` is the item that does so.
+    """
+
+    company = models.CharField(max_length=20)
+    number = models.CharField(max_length=200)
+    mapping = models.ForeignKey(GLAccountMapping, on_delete=models.PROTECT, related_name="numbers")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["tenant", "number"], name="avidaccount_once")]
+
+    def __str__(self) -> str:
+        return self.number

@@ -3,12 +3,13 @@
 The account number over there is the chart's display string, so equal numbers are the same account and nothing has to
 be matched: a tenant lets new ones pass alone, or reviews them. Only active, effective accounts are brought there; one
 that stops being either is inactivated where it is. An account can become effective by the date alone, without its row
-changing in Epicor, so the day of that is kept and the account is read again when it comes.
+changing in Epicor, so the day of that is kept and the account is read again when it comes. One that is renumbered is
+sent under its new number, and its old one is inactivated (``engine/account_numbers.py``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -21,16 +22,18 @@ from connector.epicor import records as epicor
 from connector.translate import gl_codes
 from connector.translate.codebook import Hold, Rules
 from connector.transport.errors import Misconfigured, System
-from syncjobs.engine import batches, codebook, links, problems, reading, refusals
+from syncjobs.engine import account_numbers, batches, codebook, reading, refusals
 from syncjobs.engine.context import StageContext
 from syncjobs.engine.matching import RULE
 from syncjobs.engine.outbox import Outbox, tally, wanted
 from syncjobs.engine.problems import Finding
-from syncjobs.models import GLAccountMapping
+from syncjobs.engine.storing import LEFT_OUT, store_page
+from syncjobs.models import BatchItem, GLAccountMapping
 from syncjobs.states import MappingState
 from tenants import audit
 
 ACCOUNTS = reading.Stream("gl_accounts", epicor.GL_ACCOUNTS, epicor.GLAccount, "SysRevID")
+TAKEN = "account_number_taken"
 #: Accounts asked for by key in one request; their keys are long, and addresses are not.
 KEYS_A_REQUEST = 20
 
@@ -40,35 +43,41 @@ def run(ctx: StageContext) -> None:
     rules, today = codebook.rules_for(ctx.tenant), ctx.now().astimezone(ctx.tenant.zone).date()
     chart = ctx.tenant.epicor_connection.coa_code
     where = odata.and_(odata.eq("COACode", chart) if chart else "", ctx.options.gl_filter)
+    known = GLAccountMapping.objects.filter(tenant=ctx.tenant, company=ctx.company)
+    charts = {chart} if chart else set(known.values_list("coa_code", flat=True).distinct())
     for page in reading.changed(ctx, ACCOUNTS, where=where):
-        _one_chart(page.rows, chart)
+        charts |= {account.coa_code for account in page.rows}
+        _one_chart(charts, chart)
         with ctx.commit():
             _store(ctx, page.rows, rules=rules, today=today)
             page.place()
-    for accounts in _turning(ctx, today):
+    for accounts in _waiting(ctx, today):
         with ctx.commit():
             _store(ctx, accounts, rules=rules, today=today)
     _decide(ctx)
     batches.push(ctx, OUTBOX)
+    batches.push(ctx, account_numbers.OLD_NUMBERS)
     tally(ctx, GLAccountMapping, OUTCOMES)
 
 
-def _one_chart(page: Sequence[epicor.GLAccount], chart: str) -> None:
+def _one_chart(charts: Collection[str], chart: str) -> None:
     """Refuse to mix charts: with several in the company, the connection has to say which (epicor-unknowns C5)."""
-    charts = sorted({account.coa_code for account in page})
     if not chart and len(charts) > 1:
         raise Misconfigured(
-            f"The company has several charts of accounts ({', '.join(charts)}), and none is chosen.",
+            f"The company has several charts of accounts ({', '.join(sorted(charts))}), and none is chosen.",
             system=System.EPICOR,
             code="chart_not_chosen",
             hint="Set the chart of accounts on the tenant's Epicor connection.",
         )
 
 
-def _turning(ctx: StageContext, today: date) -> Iterator[list[epicor.GLAccount]]:
-    """Read again the accounts that today's date makes effective, or ends."""
-    turning = GLAccountMapping.objects.filter(tenant=ctx.tenant, company=ctx.company, turns_on__lte=today)
-    keys = list(turning.order_by("pk").values_list("coa_code", "gl_account"))
+def _waiting(ctx: StageContext, today: date) -> Iterator[list[epicor.GLAccount]]:
+    """Read again the accounts that today's date makes effective, or ends, and those whose number was taken: that ends
+    with a change of another account."""
+    waiting = GLAccountMapping.objects.filter(
+        Q(turns_on__lte=today) | Q(hold_code=TAKEN), tenant=ctx.tenant, company=ctx.company
+    )
+    keys = list(waiting.order_by("pk").values_list("coa_code", "gl_account"))
     for start in range(0, len(keys), KEYS_A_REQUEST):
         wanted = [
             odata.and_(odata.eq("COACode", coa), odata.eq("GLAccount1", account))
@@ -82,14 +91,11 @@ def _store(ctx: StageContext, page: Sequence[epicor.GLAccount], *, rules: Rules,
     """Translate and merge accounts, holding one whose number another account already has."""
     owners = _owners(ctx, page)
     rows: list[dict[str, Any]] = []
-    found: dict[str, Finding | None] = {}
     for account in page:
-        own = (account.coa_code, account.gl_account)
+        own = (account.company, account.coa_code, account.gl_account)
         item = gl_codes.to_avidxchange(account, today=today, rules=rules)
         if isinstance(item, GLAccountItem) and owners.setdefault(item.account_number, own) != own:
-            item = _taken(item.account_number, owners[item.account_number][1])
-        key = f"{account.company}|{account.coa_code}|{account.gl_account}"
-        found[key] = Finding.of(item) if isinstance(item, Hold) else None
+            item = _taken(item.account_number, owners[item.account_number][-1])
         rows.append(
             {
                 "tenant_id": ctx.tenant.pk,
@@ -104,31 +110,30 @@ def _store(ctx: StageContext, page: Sequence[epicor.GLAccount], *, rules: Rules,
                 "row_rev": account.sys_rev_id,
                 "seen_run": ctx.run.pk,
                 "outcome": "",
+                "_hold": Finding.of(item) if isinstance(item, Hold) else None,
             }
         )
-    touched = links.merge(
+    store_page(
+        ctx,
         GLAccountMapping,
         rows,
-        key=("tenant_id", "company", "coa_code", "gl_account"),
+        subject_kind="gl_account",
+        key=("company", "coa_code", "gl_account"),
         changed=("avid_account", "name", "active", "turns_on", "desired_hash", "hold_code"),
-        or_when="old.hold_code <> '' OR old.desired_hash NOT IN (old.sent_hash, old.refused_hash)",
     )
-    ctx.settle_count("unchanged", len(rows) - touched)
-    problems.report_page(ctx, "gl_account", found)
 
 
-def _owners(ctx: StageContext, page: Sequence[epicor.GLAccount]) -> dict[str, tuple[str, str]]:
+def _owners(ctx: StageContext, page: Sequence[epicor.GLAccount]) -> dict[str, tuple[str, str, str]]:
     """Return which account already has each account number that this page shows."""
     numbers = [epicor.text(account.display) for account in page]
-    mapped = GLAccountMapping.objects.filter(tenant=ctx.tenant, company=ctx.company, avid_account__in=numbers)
-    return {
-        number: (coa, account) for number, coa, account in mapped.values_list("avid_account", "coa_code", "gl_account")
-    }
+    mapped = GLAccountMapping.objects.filter(tenant=ctx.tenant, avid_account__in=numbers)
+    columns = mapped.values_list("avid_account", "company", "coa_code", "gl_account")
+    return {number: (company, coa, account) for number, company, coa, account in columns}
 
 
 def _taken(number: str, owner: str) -> Hold:
     return Hold(
-        "account_number_taken",
+        TAKEN,
         f"Two accounts of Epicor show the same number {number}; account {owner} has it.",
         field="AccountNumber",
         hint="Epicor: General Ledger Account, give the accounts different display forms, or leave one out by a filter.",
@@ -170,6 +175,11 @@ def _decide(ctx: StageContext) -> None:
             audit.record_many(ctx.tenant, entries, actor=ctx.actor, run=ctx.run.pk)
 
 
+def _decided(ctx: StageContext, items: Sequence[BatchItem]) -> None:
+    refusals.tell("gl_account", "GL account")(ctx, items)
+    account_numbers.accepted(ctx, items)
+
+
 KNOWN_THERE = ~Q(sent_hash="")
 
 OUTBOX = Outbox(
@@ -179,12 +189,12 @@ OUTBOX = Outbox(
     may_send=Q(state=MappingState.APPROVED) & (Q(active=True) | KNOWN_THERE),
     external_id=lambda row: row.avid_account,
     key=lambda row: f"{row.company}|{row.coa_code}|{row.gl_account}",
-    decided=refusals.tell("gl_account", "GL account"),
+    decided=_decided,
 )
 
 #: What becomes of an account that was read but not sent in this run, in this order.
 OUTCOMES = {
-    "held": ~Q(hold_code="") | Q(state=MappingState.PROPOSED, active=True),
+    "held": (~Q(hold_code="") & ~Q(state__in=LEFT_OUT)) | Q(state=MappingState.PROPOSED, active=True),
     "rejected": Q(state=MappingState.APPROVED, refused_hash=F("desired_hash")),
     # Only a rehearsal leaves approved accounts unsent; it counts what it would have done.
     "created": Q(state=MappingState.APPROVED, sent_hash="", active=True),
