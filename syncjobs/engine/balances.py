@@ -13,6 +13,7 @@ from urllib.parse import quote
 from connector.epicor import odata
 from connector.epicor import records as epicor
 from connector.epicor.client import EpicorClient
+from connector.transport.errors import Rejected
 
 #: An invoice by VendorNum and number; case does not tell numbers apart in Epicor.
 InvoiceKey = tuple[int, str]
@@ -24,15 +25,24 @@ def key(vendor_num: int, invoice_num: str) -> InvoiceKey:
 
 
 def read(client: EpicorClient, wanted: Iterable[tuple[int, str]]) -> dict[InvoiceKey, epicor.Invoice]:
-    """Return the invoices that Epicor has, by ``key()``. Raises ``Rejected`` (``unreadable_row``) if one of them cannot
-    be read, because it must not pass for absent."""
+    """Return the invoices that Epicor has, by ``key()``. One that cannot be read is left out, like one that is not
+    there: neither can be paid, and the others can."""
     found: dict[InvoiceKey, epicor.Invoice] = {}
     room = odata.MAX_QUERY - len(",".join(epicor.columns(epicor.Invoice))) - 500
     for clause in _clauses(wanted, room=max(room, 300)):
-        for row in client.find(epicor.INVOICES, clause):
+        for row in _rows(client, clause):
             if isinstance(row, epicor.Invoice):
                 found[key(row.vendor_num, row.invoice_num)] = row
     return found
+
+
+def _rows(client: EpicorClient, clause: str) -> list[epicor.Row]:
+    try:
+        return client.find(epicor.INVOICES, clause)
+    except Rejected as error:
+        if error.code != "unreadable_row":
+            raise
+        return [row for page in client.pages(epicor.INVOICES, where=clause) for row in page.rows]
 
 
 def _clauses(wanted: Iterable[tuple[int, str]], *, room: int) -> Iterator[str]:

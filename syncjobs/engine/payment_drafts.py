@@ -84,7 +84,7 @@ def _not_payable(record: PaymentRecord, link: InvoiceLink, shown: Mapping[Invoic
     what = f"Invoice {link.invoice_num}, which payment {record.id} pays,"
     if row is None:
         hint = "See why it was not written to Epicor, or enter it there; the payment is recorded by itself after that."
-        return Hold("invoice_not_in_epicor", f"{what} is not in Epicor.", "InvoiceNum", hint)
+        return Hold("invoice_not_in_epicor", f"{what} is not in Epicor, or cannot be read there.", "InvoiceNum", hint)
     if not row.posted:
         hint = f"Post group {epicor.text(row.group_id)} in Epicor; the payment is recorded by itself after that."
         return Hold("invoice_not_posted", f"{what} is not posted in Epicor.", "InvoiceNum", hint)

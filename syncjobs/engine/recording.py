@@ -161,7 +161,8 @@ class Recorder:
         """
         heads = {row.head_num for row in payment_steps.unposted_of(self.ctx, group_id)}
         ours = Posting.objects.filter(tenant=self.ctx.tenant, kind="ap_payment", head_num__in=heads)
-        complete = {row.head_num for row in ours if is_built(row)}
+        given_up = (PostingState.HELD, PostingState.ABANDONED)
+        complete = {row.head_num for row in ours if is_built(row) and row.state not in given_up}
         unknown = heads - complete
         if not unknown:
             return

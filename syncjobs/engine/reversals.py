@@ -20,7 +20,7 @@ from connector.avidxchange import records as avid
 from connector.epicor import records as epicor
 from connector.epicor.drafts import PaymentDraft
 from connector.translate.codebook import Rules
-from connector.transport.errors import Held
+from connector.transport.errors import Held, Rejected
 from syncjobs.engine import balances, locks, payment_steps, postings, problems, recording, submissions
 from syncjobs.engine.balances import InvoiceKey
 from syncjobs.engine.context import StageContext
@@ -104,7 +104,7 @@ def _day(record: avid.Payment, rules: Rules) -> date:
 def _seen_undone(ctx: StageContext, payment: Payment, draft: VoidDraft, recorded: Posting) -> Undone:
     try:
         row = payment_steps.standing(ctx, draft)
-    except Held as fault:
+    except (Held, Rejected) as fault:
         return Undone(payment, "held", _finding(payment, fault.code, fault.message, fault.hint))
     if row is None:
         return Undone(payment, "updated")

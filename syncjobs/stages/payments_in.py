@@ -29,6 +29,8 @@ from syncjobs.states import PaymentState, PostingState
 
 #: Payments worked on in one go: one look-up of their invoices, one of their balances.
 SLICE = 50
+#: Tries after which a person is told that a document does not come to its end.
+DOUBTFUL = 4
 
 
 def run(ctx: StageContext) -> None:
@@ -61,6 +63,7 @@ class Work:
 
     build: list[Posting] = field(default_factory=list)
     holds: dict[int, Hold] = field(default_factory=dict)
+    doubts: dict[int, Hold] = field(default_factory=dict)
     outcomes: dict[int, str] = field(default_factory=dict)
 
 
@@ -199,6 +202,11 @@ def _judge(work: Work, posting: Posting) -> None:
         work.holds[payment_id] = Hold(posting.code or "held", posting.message)
     else:
         work.outcomes[payment_id] = "uncertain"
+        if posting.tries >= DOUBTFUL:
+            message = f"What came of entering payment {posting.natural_key} is still not known. {posting.message}"
+            work.doubts[payment_id] = Hold(
+                "outcome_unknown", message, hint="It is looked up in Epicor again and again."
+            )
 
 
 def _conclude(ctx: StageContext, rows: Sequence[Payment], work: Work) -> None:
@@ -217,6 +225,8 @@ def _conclude(ctx: StageContext, rows: Sequence[Payment], work: Work) -> None:
                 row.state, row.hold_code = PaymentState.HELD, hold.code[:60]
                 row.hold_message = f"{hold.message} {hold.hint}".strip()
                 found[row.avid_id] = payment_news.about(row, Finding.of(hold))
+            elif row.pk in work.doubts:
+                found[row.avid_id] = payment_news.about(row, Finding.of(work.doubts[row.pk]))
             elif row in recorded:
                 row.state, row.hold_code, row.hold_message = PaymentState.RECORDED, "", notes.get(row.pk, "")
                 found[row.avid_id] = None
@@ -263,6 +273,10 @@ def replay(ctx: StageContext) -> None:
             outcome = work.outcomes[posting.payment_id or 0]
             nothing = posting.state == PostingState.ABANDONED or postings.fact(posting, "found")
             ctx.settle_count("unchanged" if outcome == "created" and nothing else outcome)
+            hold = work.holds.get(posting.payment_id or 0)
+            if hold is not None and posting.payment is not None:
+                about = payment_news.about(posting.payment, Finding.of(hold))
+                problems.report(ctx, "payment", posting.payment.avid_id, about)
 
 
 def _recorder(ctx: StageContext) -> Recorder:

@@ -14,8 +14,10 @@ from connector.epicor import payment_entry
 from connector.sandbox.server import Sandbox
 from connector.stages import Stage
 from syncjobs import stages
-from syncjobs.engine import loop, postings
+from syncjobs.engine import loop, postings, replay
 from syncjobs.engine.context import Clock
+from syncjobs.engine.reconcile import reconcile
+from syncjobs.engine.replay_targets import Target
 from syncjobs.models import InvoiceLink, Payment, Posting, Problem, Remittance, StageRun
 from tenants.audit import Actor
 from tenants.clients import epicor_client
@@ -51,9 +53,14 @@ def stories() -> dict[int, str]:
 
 
 @pytest.fixture
-def sandbox_options(stories: dict[int, str]) -> dict[str, Any]:
+def invoices() -> int:
+    return 14
+
+
+@pytest.fixture
+def sandbox_options(stories: dict[int, str], invoices: int) -> dict[str, Any]:
     quiet = {"stories": stories, "reject_percent": 0, "percent_202": 0}
-    return {"vendors": 10, "invoices": 14, "avidxchange_options": quiet}
+    return {"vendors": 10, "invoices": invoices, "avidxchange_options": quiet}
 
 
 @pytest.fixture
@@ -138,6 +145,54 @@ def test_the_ways_a_payment_goes_end_in_the_same_ledgers(paying: Tenant, run_sta
     assert set(InvoiceLink.objects.filter(tenant=paying, remittances__isnull=False).values_list("open_amount")) == {
         (Decimal(0),)
     }
+
+
+@pytest.mark.parametrize("invoices", [60])
+@pytest.mark.parametrize("stories", [{2: "partial", 4: "card_to_check", 6: "error_heals", 8: "void_replaced"}])
+def test_many_invoices_credits_and_another_currency(
+    make_tenant: Callable[..., Tenant],
+    run_stage: RunStage,
+    approve_all: Approve,
+    ledger: Ledger,
+    django_assert_max_num_queries: Any,
+) -> None:
+    tenant = make_tenant("a", currencies=["CAD"], bank_accounts={"CAD": "CADOP"})
+    submit(tenant, run_stage, approve_all)
+    run = run_stage(tenant, "payments_in")
+    held = ledger(tenant)
+    assert (run.status, run.created, run.unchanged) == ("done", len(paid(held)) - 1, 1)
+    assert standing(held) == expected(held)
+    ours = [row for rows in entered(held).values() for row in rows]
+    assert {(row["BankAcctID"], row["CurrencyCode"]) for row in ours} == {("AVID", "USD"), ("CADOP", "CAD")}
+    assert len({row["GroupID"] for row in ours}) == 2
+    amounts = [Decimal(part["DocTranAmt"]) for row in ours for part in row["allocations"]]
+    assert min(amounts) < 0
+    assert max(len(row["allocations"]) for row in ours) > 5
+    assert reconcile(tenant).balanced
+    # Not one query a payment, nor one an invoice: there are fifteen of the one and forty of the other.
+    with django_assert_max_num_queries(75):
+        assert run_stage(tenant, "payments_in", full_read=True).unchanged == run.read
+
+
+def test_discounts_are_taken_only_where_that_was_tested(
+    paying: Tenant, run_stage: RunStage, ledger: Ledger, sandbox: Sandbox
+) -> None:
+    row = paid(ledger(paying))[FIRST]
+    parts = [dict(part) for part in row["Remittances"]]
+    parts[0] |= {"Discount": "1.50", "Net": str(Decimal(parts[0]["Gross"]) - Decimal("1.50"))}
+    say(sandbox, paying, FIRST, Remittances=parts, Amount=str(Decimal(row["Amount"]) - Decimal("1.50")))
+    run = run_stage(paying, "payments_in")
+    assert (run.held, run.created) == (1, run.read - 1)
+    assert open_codes(paying) == {(str(FIRST), "discount_not_enabled")}
+
+    Tenant.objects.filter(pk=paying.pk).update(options={**paying.options, "discounts": True})
+    assert run_stage(paying, "payments_in").created == 1
+    held = ledger(paying)
+    assert standing(held) == expected(held)
+    (written,) = entered(held)[FIRST]
+    assert "1.50" in {part["DocDiscAmt"] for part in written["allocations"]}
+    assert balances(held)[parts[0]["Number"]] == "0.00"
+    assert reconcile(Tenant.objects.get(pk=paying.pk)).balanced
 
 
 # --- held ------------------------------------------------------------------------------------------------------------
@@ -518,3 +573,46 @@ def test_a_worker_killed_again_and_again_enters_every_payment_once(
     assert standing(held) == expected(held)
     assert {len(rows) for rows in entered(held).values()} == {1}
     assert {state for state, _code in states(paying).values()} == {"recorded"}
+
+
+# --- replayed --------------------------------------------------------------------------------------------------------
+
+
+def test_a_replayed_payment_is_written_only_where_epicor_does_not_show_it(
+    paying: Tenant, run_stage: RunStage, ledger: Ledger, sandbox: Sandbox
+) -> None:
+    run_stage(paying, "payments_in")
+    before = standing(ledger(paying)), writes(sandbox)
+
+    def replay_first() -> StageRun:
+        target = Target(record=("payment", str(FIRST)))
+        replay.execute(replay.plan(paying, target), actor=Actor.system("test"), reason="to be sure")
+        return run_stage(paying, "payments_in", trigger="replay")
+
+    run = replay_first()
+    assert (run.status, run.created, run.unchanged) == ("done", 0, run.read)
+    assert (standing(ledger(paying)), writes(sandbox)) == before
+
+    (row,) = entered(ledger(paying))[FIRST]
+    client = epicor_client(paying)
+    payment_entry.void(client, row["HeadNum"], void_date=timezone.now().date(), bank_account_id="AVID")
+    client.close()
+    change = {"company": "EPIC06", "table": "CheckHed", "key": {"HeadNum": row["HeadNum"]}, "set": {"CheckNum": 1}}
+    sandbox.epicor.edit(change)  # a check number is taken for good, until somebody gives it back
+    assert replay_first().created == 1
+    assert standing(ledger(paying)) == before[0]
+
+
+def test_a_replay_brings_nothing_back_that_was_undone(
+    paying: Tenant, run_stage: RunStage, ledger: Ledger, sandbox: Sandbox
+) -> None:
+    run_stage(paying, "payments_in")
+    recorded = Posting.objects.get(tenant=paying, kind="ap_payment", natural_key=str(FIRST))
+    say(sandbox, paying, FIRST, Status="Void")
+    run_stage(paying, "payments_in")
+    before = ledger(paying), writes(sandbox)
+    for target in (Target(posting=recorded.pk), Target(record=("payment", str(FIRST)))):
+        replay.execute(replay.plan(paying, target), actor=Actor.system("test"), reason="by mistake")
+        run = run_stage(paying, "payments_in", trigger="replay")
+        assert (run.status, run.created, run.updated) == ("done", 0, 0)
+    assert (ledger(paying), writes(sandbox)) == before
