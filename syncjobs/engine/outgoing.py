@@ -24,13 +24,14 @@ from syncjobs.engine import codebook
 from syncjobs.engine.context import StageContext
 from syncjobs.engine.invoice_rows import Key, Translated
 from syncjobs.engine.submissions import external_id
-from syncjobs.models import InvoiceLink, PurchaseOrderLink, StageSchedule, VendorMapping
+from syncjobs.models import GLAccountMapping, InvoiceLink, PurchaseOrderLink, StageSchedule, VendorMapping
 
 Answer = epicor.InvoiceDocument | Hold | None
 
 #: Documents fetched between two signs of life.
 SLICE = 50
 PO_NOT_SENT, VENDOR_INACTIVE = "po_not_sent", "vendor_inactive"
+ACCOUNT_NOT_MAPPED, ACCOUNT_INACTIVE = "gl_account_not_mapped", "gl_account_inactive"
 #: What of a header is not the invoice's content: versions, balances, which payments move, and what we write ourselves.
 _MOVING = frozenset(
     "sys_rev_id sys_row_id external_id group_id open_payable doc_invoice_bal doc_unposted_bal change_date".split()
@@ -97,6 +98,12 @@ class Desk:
         }
         absent = self._orders_not_there(items.values())
         vendors = self._vendors({vendor_num for vendor_num, _number in documents})
+        missing = {
+            one: self._missing_account(document, book)
+            for one, document in documents.items()
+            if isinstance(item := items[one], Hold) and item.code == ACCOUNT_NOT_MAPPED
+        }
+        inactive = self._inactive_accounts(missing.values())
         page = []
         for one, document in documents.items():
             item = items[one]
@@ -105,10 +112,10 @@ class Desk:
                 item = _inactive(item, vendor)
             elif isinstance(item, InvoiceItem) and item.po_number in absent:
                 item = _order_not_there(item)
-            short = isinstance(item, Hold) and item.code == "gl_account_not_mapped"
-            waits_for = self._missing_account(document, book) if short else ""
+            elif one in missing and missing[one] in inactive:
+                item = _account_inactive(missing[one], document.header[0].invoice_num)
             name = vendor.name if vendor is not None else ""
-            page.append(Translated(document, item, name, self.hash_of(document.header[0]), waits_for))
+            page.append(Translated(document, item, name, self.hash_of(document.header[0]), missing.get(one, "")))
         return page
 
     def book(self, documents: Collection[epicor.InvoiceDocument]) -> Codebook:
@@ -140,6 +147,17 @@ class Desk:
         mapped = VendorMapping.objects.filter(tenant=self.ctx.tenant, company=self.ctx.company, vendor_num__in=numbers)
         return {row.vendor_num: row for row in mapped.only("vendor_num", "vendor_code", "name", "active")}
 
+    def _inactive_accounts(self, accounts: Collection[str]) -> set[str]:
+        """Return which of these accounts we know, as inactive or not effective: nobody can approve those."""
+        if not accounts:
+            return set()
+        wanted = {*accounts, *(account.rstrip("|") for account in accounts)}
+        mapped = GLAccountMapping.objects.filter(
+            tenant=self.ctx.tenant, company=self.ctx.company, gl_account__in=wanted, active=False
+        )
+        known = set(mapped.values_list("gl_account", flat=True))
+        return {account for account in accounts if {account, account.rstrip("|")} & known}
+
     def _orders_not_there(self, items: Collection[InvoiceItem | Hold]) -> set[str]:
         """Return the POs that these invoices name and AvidXchange has not accepted yet."""
         named = {item.po_number for item in items if isinstance(item, InvoiceItem) and item.po_number}
@@ -158,6 +176,16 @@ def _inactive(item: InvoiceItem, vendor: VendorMapping) -> Hold:
         "AvidXchange too.",
         field="VendorExternalSystemID",
         hint="Epicor: Vendor Maintenance, make the vendor active again, or pay the invoice in Epicor.",
+    )
+
+
+def _account_inactive(account: str, invoice_num: str) -> Hold:
+    return Hold(
+        ACCOUNT_INACTIVE,
+        f"Invoice {invoice_num} is coded to GL account {account}, which is inactive or not effective in Epicor, and so "
+        "AvidXchange does not have it.",
+        field="GLAccount",
+        hint="Epicor: General Ledger Account, make it active again, or pay the invoice in Epicor.",
     )
 
 

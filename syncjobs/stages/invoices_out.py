@@ -23,7 +23,14 @@ from syncjobs.engine import batches, codebook, images, invoice_rows, problems, r
 from syncjobs.engine.context import StageContext
 from syncjobs.engine.invoice_rows import Key, known, shown_day
 from syncjobs.engine.outbox import tally
-from syncjobs.engine.outgoing import PO_NOT_SENT, SLICE, VENDOR_INACTIVE, Desk
+from syncjobs.engine.outgoing import (
+    ACCOUNT_INACTIVE,
+    ACCOUNT_NOT_MAPPED,
+    PO_NOT_SENT,
+    SLICE,
+    VENDOR_INACTIVE,
+    Desk,
+)
 from syncjobs.engine.submissions import INVOICE_BOX, key
 from syncjobs.models import InvoiceLink, PurchaseOrderLink, VendorMapping
 from syncjobs.states import INVOICE_THERE, INVOICE_UNSENT, InvoiceState, MappingState
@@ -31,7 +38,8 @@ from tenants import audit
 
 INVOICES = reading.Stream("invoices", epicor.INVOICES, epicor.Invoice, "ChangeDate")
 #: Holds that end on our side, so that the invoice itself need not be read to see whether they have.
-RELEASED = frozenset({"vendor_not_mapped", VENDOR_INACTIVE, "gl_account_not_mapped", PO_NOT_SENT})
+ACCOUNT_CODES = (ACCOUNT_NOT_MAPPED, ACCOUNT_INACTIVE)
+RELEASED = frozenset({"vendor_not_mapped", VENDOR_INACTIVE, *ACCOUNT_CODES, PO_NOT_SENT})
 #: Invoices looked for by key in one request; their keys are long, and addresses are not.
 KEYS_A_REQUEST = 20
 
@@ -173,14 +181,14 @@ def _released(ctx: StageContext) -> Iterator[list[Key]]:
     orders = PurchaseOrderLink.objects.filter(**company).exclude(sent_hash="")
     numbers = orders.annotate(number=Cast("po_num", CharField())).values("number")
     unsent = InvoiceLink.objects.filter(**company, direction=InvoiceLink.OUT, state__in=INVOICE_UNSENT)
-    waiting = unsent.filter(state=InvoiceState.HELD, hold_code="gl_account_not_mapped")
+    waiting = unsent.filter(state=InvoiceState.HELD, hold_code__in=ACCOUNT_CODES)
     accounts = set(waiting.order_by().values_list("waits_for", flat=True).distinct())
     mapped = codebook.load(ctx, gl_accounts=accounts).accounts.keys() if accounts else set()
     usable = [account for account in accounts if {account, account.rstrip("|")} & mapped]
     ready = unsent.filter(
         Q(state=InvoiceState.HELD, hold_code="vendor_not_mapped", vendor_num__in=vendors.values("vendor_num"))
         | Q(state=InvoiceState.HELD, hold_code=VENDOR_INACTIVE, vendor_num__in=active.values("vendor_num"))
-        | Q(state=InvoiceState.HELD, hold_code="gl_account_not_mapped", waits_for__in=usable)
+        | Q(state=InvoiceState.HELD, hold_code__in=ACCOUNT_CODES, waits_for__in=usable)
         | Q(state=InvoiceState.HELD, hold_code=PO_NOT_SENT, po_number__in=numbers)
         | Q(header_hash="")
     ).exclude(seen_run=ctx.run.pk, outcome="")

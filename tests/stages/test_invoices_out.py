@@ -97,7 +97,7 @@ def test_what_is_not_ready_waits_quietly_and_what_is_wrong_says_so(
     held = {number for number, state in states.items() if state == "held"}
     assert {number: problem_codes(ready, number) for number in held} == {
         "INV-10013": ["currency_not_payable"],
-        "INV-10022": ["gl_account_not_mapped"],
+        "INV-10022": ["gl_account_inactive"],
         "INV-10032": ["vendor_inactive"],
         "INV-10034": ["partly_paid"],
         "O'B-8": ["partly_paid"],
@@ -163,6 +163,23 @@ def test_approving_a_gl_account_releases_the_invoices_that_wait_for_it(
     assert link(tenant, chosen.invoice_num).state == "submitted"
     assert link(tenant, chosen.invoice_num).waits_for == ""
     assert chosen.invoice_num in numbers(ledger, tenant)
+
+
+def test_an_inactive_gl_account_is_named_as_that_and_releases_its_invoices_when_active_again(
+    sandbox: Sandbox, ready: Tenant, run_stage: Run, ledger: Ledger
+) -> None:
+    run_stage(ready, "invoices_out")
+    held = link(ready, "INV-10022")
+    told = problem(ready, "INV-10022")
+    assert (told.code, held.waits_for in told.message) == ("gl_account_inactive", True)
+    assert "make it active again" in told.hint
+    key = {"COACode": "MAIN", "GLAccount1": held.waits_for}
+    sandbox.epicor.edit({"company": "EPIC06", "table": "GLAccount", "key": key, "set": {"Active": True}})
+    run_stage(ready, "gl_codes_out")
+    run_stage(ready, "invoices_out")
+    assert link(ready, "INV-10022").state == "submitted"
+    assert problem_codes(ready, "INV-10022") == []
+    assert "INV-10022" in numbers(ledger, ready)
 
 
 def test_an_invoice_waits_for_its_purchase_order(
