@@ -18,7 +18,7 @@ from syncjobs.models import BatchItem, GLAccountMapping, InvoiceLink, Posting, R
 from syncjobs.pages import Event, Facts, Page, Table
 from syncjobs.states import BatchStatus, ImageState, InvoiceState
 from syncjobs.stories import AVIDXCHANGE, EPICOR, in_order
-from syncjobs.templatetags.shown import NOTHING, badge, day, decoded, link, money, state, when
+from syncjobs.templatetags.shown import NOTHING, badge, day, decoded, link, money, said, state, when
 
 
 def story(invoice: InvoiceLink) -> Page:
@@ -165,7 +165,7 @@ def _lines(invoice: InvoiceLink, record: Mapping[str, Any], draft: Mapping[str, 
 def _images(invoice: InvoiceLink) -> Table:
     rows = [
         (image.file_name, f"{image.size:,} bytes" if image.size else NOTHING, state(image.state, ImageState),
-         image.message or NOTHING, when(image.sent_at, invoice.tenant))
+         said(image.message), when(image.sent_at, invoice.tenant))
         for image in invoice.images.all()
     ]  # fmt: skip
     return Table("Images", ("File", "Size", "State", "Said of it", "Sent"), rows, "No image belongs to it.")
@@ -174,7 +174,7 @@ def _images(invoice: InvoiceLink) -> Table:
 def _batches(invoice: InvoiceLink, items: Sequence[BatchItem]) -> Table:
     rows = [
         (_to("batch", item.batch_id, item.batch.external_id), state(item.batch.state, BatchStatus), item.external_id,
-         badge(item.state, item.get_state_display()), item.message or NOTHING,
+         badge(item.state, item.get_state_display()), said(item.message),
          when(item.batch.sent_at, invoice.tenant))
         for item in items
     ]  # fmt: skip
@@ -204,7 +204,7 @@ def _documents(postings: Sequence[Posting]) -> Table:
     rows = [
         (_to("posting", one.pk, one), badge(one.state, one.get_state_display()), one.head_num or NOTHING,
          ", ".join(dict.fromkeys(str(step.get("step", "")).replace("_", " ") for step in one.steps)) or "None yet",
-         one.message or NOTHING)
+         said(one.message))
         for one in postings
     ]  # fmt: skip
     headers = ("Document", "State", "Number in Epicor", "Steps taken", "Said of it")

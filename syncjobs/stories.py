@@ -19,7 +19,7 @@ from connector.stages import LABELS, Stage
 from syncjobs.models import Attempt, BatchItem, Posting, Problem
 from syncjobs.pages import Event
 from syncjobs.states import ItemState, ProblemState
-from syncjobs.templatetags.shown import tone
+from syncjobs.templatetags.shown import said, tone
 from tenants.models import AuditEvent, Tenant
 
 MOST = 100
@@ -87,12 +87,12 @@ def submissions(items: Iterable[BatchItem]) -> Iterator[Event]:
             technical={"payload": item.payload},
         )  # fmt: skip
         if item.state != ItemState.PENDING:
-            said = f"{item.get_state_display()} by AvidXchange" if item.state != ItemState.DROPPED else "Not sent"
+            verdict = f"{item.get_state_display()} by AvidXchange" if item.state != ItemState.DROPPED else "Not sent"
             yield Event(
                 at=batch.settled_at or batch.updated_at,
                 where=AVIDXCHANGE,
-                title=said,
-                detail=" ".join(part for part in (item.message, f"({item.field})" if item.field else "") if part),
+                title=verdict,
+                detail=said(f"{item.message} ({item.field})" if item.field else item.message) if item.message else "",
                 tone=tone(item.state),
                 href=href,
                 technical={"code": item.code, "status": item.status_text} if item.code or item.status_text else None,
@@ -118,8 +118,8 @@ def documents(postings: Iterable[Posting]) -> Iterator[Event]:
                 )  # fmt: skip
         if posting.message and posting.done_at is None:
             yield Event(
-                at=posting.updated_at, where=EPICOR, title=str(posting.get_state_display()), detail=posting.message,
-                tone=tone(posting.state), href=href,
+                at=posting.updated_at, where=EPICOR, title=str(posting.get_state_display()),
+                detail=said(posting.message), tone=tone(posting.state), href=href,
             )  # fmt: skip
         if posting.done_at is not None:
             number = f" as number {posting.head_num}" if posting.head_num else ""
@@ -188,7 +188,6 @@ def called(call: Attempt) -> Event:
         at=call.started_at,
         where=system,
         title=f"{operation_words(call.operation)}: {answer_words(call.status)}",
-        detail="" if good else plain_error(call.error),
         tone="" if good else "danger",
         quiet_call=good,
         href=reverse("admin:syncjobs_attempt_change", args=[call.pk]),
@@ -224,12 +223,6 @@ def answer_words(status: int | None) -> str:
     if status == 429:
         return "asked us to slow down"
     return "refused" if status < 500 else "had a fault of its own"
-
-
-def plain_error(error: str) -> str:
-    """Return an error's first sentence; the whole is for IT."""
-    first = error.strip().splitlines()[0] if error.strip() else ""
-    return first[:200]
 
 
 def moment(text: Any) -> datetime | None:

@@ -18,7 +18,7 @@ from syncjobs.models import Batch, BatchItem, Problem
 from syncjobs.pages import Event, Facts, Page, Table
 from syncjobs.states import BatchStatus, InvoiceState
 from syncjobs.stories import AVIDXCHANGE, HERE, in_order
-from syncjobs.templatetags.shown import NOTHING, TONES, badge, link, money, state, when
+from syncjobs.templatetags.shown import NOTHING, TONES, badge, link, money, said, state, when
 
 #: Items shown on a batch's page; the refused ones come first.
 SHOWN = 200
@@ -106,7 +106,7 @@ def _items(row: Batch) -> Table:
     """The items, those without a good verdict first."""
     worst = list(row.items.exclude(state="accepted").order_by("pk")[:SHOWN])
     items = [*worst, *row.items.filter(state="accepted").order_by("pk")[: SHOWN - len(worst)]]
-    rows = [(_subject(item), item.external_id, badge(item.state, item.get_state_display()), item.message or NOTHING,
+    rows = [(_subject(item), item.external_id, badge(item.state, item.get_state_display()), said(item.message),
              item.avid_id or NOTHING) for item in items]  # fmt: skip
     more = f"Only {SHOWN} of {row.item_count:,} are shown, refused ones first." if row.item_count > SHOWN else ""
     return Table(
@@ -123,7 +123,7 @@ def _subject(item: BatchItem) -> Any:
 def _captured(row: Batch) -> Table:
     rows = [
         (link(address(one), one), one.vendor_name or NOTHING, state(one.state, InvoiceState),
-         one.hold_message or NOTHING, money(one.gross_amount, one.currency))
+         said(one.hold_message), money(one.gross_amount, one.currency))
         for one in row.captured_invoices.order_by("pk")[:SHOWN]
     ]  # fmt: skip
     headers = ("Invoice", "Vendor", "State", "Why", "Amount")

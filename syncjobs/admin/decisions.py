@@ -66,7 +66,7 @@ class DecidingAdmin(HistoryAdmin):
 
     def get_actions(self, request: HttpRequest) -> dict[str, tuple[Callable[..., HttpResponse], str, str]]:
         """Offer each decision for the rows that are ticked, to whoever may decide somewhere."""
-        offered = [item for item in self.decisions if access.can_anywhere(request.user, item.capability)]
+        offered = [item for item in self.decisions if self.allowed(request, item.capability, None)]
         return {item.name: (_ask_about_ticked, item.name, item.words) for item in offered}
 
     def get_urls(self) -> list[URLPattern]:
@@ -96,7 +96,7 @@ class DecidingAdmin(HistoryAdmin):
         decision = self.decision(request.GET.get("decision", ""))
         rows = self._rows(request, decision)
         options = {name: str(value) for name, value in request.GET.items() if name not in ("decision", "pk")}
-        form = ReasonForm(request.POST or None, required=decision.needs_reason)
+        form = ReasonForm(request.POST if request.method == "POST" else None, required=decision.needs_reason)
         if request.method == "POST" and form.is_valid():
             reason = form.cleaned_data["reason"]
             actor = Actor.for_user(request.user)

@@ -19,7 +19,7 @@ from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
 
 from syncjobs.pages import Button, Facts, Page
-from syncjobs.templatetags.shown import NOTHING
+from syncjobs.templatetags.shown import NOTHING, said
 from tenants import access
 from tenants.access import Capability
 from tenants.admin import ScopedAdmin
@@ -44,7 +44,10 @@ class HistoryAdmin(ScopedAdmin):
 
     def get_list_display(self, request: HttpRequest) -> list[str]:
         """Leave the tenant's column out for somebody who has only one."""
-        several = len(access.tenants_for(request.user)[:2]) > 1
+        known = request.__dict__
+        if "_several_tenants" not in known:
+            known["_several_tenants"] = len(access.tenants_for(request.user)[:2]) > 1
+        several = known["_several_tenants"]
         shown = [name for name in super().get_list_display(request) if several or name != "tenant"]
         return ["short_tenant" if name == "tenant" else name for name in shown]
 
@@ -105,9 +108,10 @@ class HistoryAdmin(ScopedAdmin):
         return [Button(words, f"{reverse('syncjobs:replay')}?{self.opts.model_name}={row.pk}")]
 
 
-def two_lines(first: object, second: object) -> SafeString:
+def two_lines(first: object, second: str) -> SafeString:
     """Return a cell of what it is and, smaller below, what there is to say of it; long words are cut by the style."""
-    if not second or second == NOTHING:
+    second = said(second)
+    if second == NOTHING:
         return format_html("<span>{}</span>", first)
     return format_html(
         '<span class="mc-words">{}<span class="mc-second" title="{}">{}</span></span>', first, second, second

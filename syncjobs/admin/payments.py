@@ -18,7 +18,7 @@ from syncjobs.models import Payment, Posting, Remittance
 from syncjobs.pages import Event, Facts, Page, Table
 from syncjobs.states import PaymentState, PostingState
 from syncjobs.stories import AVIDXCHANGE, in_order
-from syncjobs.templatetags.shown import NOTHING, TONES, badge, decoded, link, money, state, when
+from syncjobs.templatetags.shown import NOTHING, TONES, badge, decoded, link, money, said, state, when
 
 
 @admin.register(Payment)
@@ -205,7 +205,7 @@ def _remitted(row: Payment, remittances: list[Remittance]) -> Table:
 
 def _written(postings: list[Posting]) -> Table:
     rows = [
-        (link(address(one), one), state(one.state, PostingState), one.head_num or NOTHING, one.message or NOTHING)
+        (link(address(one), one), state(one.state, PostingState), one.head_num or NOTHING, said(one.message))
         for one in postings
     ]
     headers = ("Document", "State", "Number in Epicor", "Said of it")

@@ -189,7 +189,6 @@ class AttemptAdmin(HistoryAdmin):
         return Page(
             title=event.title,
             badges=[self.answer(row)],
-            notice=event.detail,
             facts=[Facts("Call", about), Facts("Belongs to", belongs, "Nothing: the run is gone.")],
             technical=[("Everything", event.technical)],
         )

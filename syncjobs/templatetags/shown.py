@@ -19,7 +19,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from connector.translate.money import decimals
-from connector.transport.redact import redact
+from connector.transport.redact import redact, redact_text
 from syncjobs.models.problems import TURNS
 from tenants.models import Tenant
 
@@ -139,6 +139,12 @@ def turn(value: str) -> str:
 def link(address: str, words: object) -> SafeString:
     """Return a link that looks like one in either theme."""
     return format_html('<a class="mc-link" href="{}">{}</a>', address, words)
+
+
+@register.filter
+def said(text: str) -> str:
+    """Return what a far system or a stage said of a record, without secrets that it may have repeated."""
+    return redact_text(text) if text else NOTHING
 
 
 @register.filter
