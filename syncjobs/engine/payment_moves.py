@@ -90,7 +90,8 @@ def decide(known: Known | None, news: Payment, policy: Policy) -> Decision:
         finding = _went_back(before, news)
         return Decision(state=PaymentState.HELD if held else known.state, finding=finding, believed=False)
     decision = _believed(known, news, policy)
-    if before.status is PaymentStatus.CLEARED and reverses(news.status):
+    told = {review.code for review in decision.review}
+    if before.status is PaymentStatus.CLEARED and reverses(news.status) and UNDONE_LATE not in told:
         decision = replace(decision, review=(*decision.review, _undone_late(news)))
     return decision
 
@@ -119,7 +120,9 @@ def _believed(known: Known, news: Payment, policy: Policy) -> Decision:
 def _without_record(news: Payment, policy: Policy) -> Decision:
     """Decide about a payment of which Epicor shows nothing."""
     if reverses(news.status):
-        return Decision(state=PaymentState.CLOSED, review=_unlinked(None, news))
+        # A refund follows a payment that had reached the vendor, even if we never saw it there.
+        refunded = (_undone_late(news),) if news.status is PaymentStatus.REFUNDED else ()
+        return Decision(state=PaymentState.CLOSED, review=(*_unlinked(None, news), *refunded))
     finding = _fault(news, policy)
     if finding is not None:
         return Decision(state=PaymentState.HELD, finding=finding)
@@ -194,7 +197,7 @@ def _undone_late(news: Payment) -> Finding:
     why = f" ({news.void_reason})" if news.void_reason else ""
     return Finding(
         code=UNDONE_LATE,
-        message=f"Payment {news.id} had cleared and is {news.status_text or news.status.value} now{why}.",
+        message=f"Payment {news.id} had been paid out and is {news.status_text or news.status.value} now{why}.",
         hint="Find out what became of the money, and whether the vendor is still to be paid.",
     )
 

@@ -136,3 +136,10 @@ def test_a_status_that_went_back_holds_what_was_to_be_recorded() -> None:
     assert (decision.state, decision.believed) == (PaymentState.HELD, False)
     assert decision.finding is not None
     assert decision.finding.code == "status_went_back"
+
+
+def test_a_refund_is_a_review_case_even_if_the_payment_was_never_seen_cleared() -> None:
+    assert codes(decide(None, payment(S.REFUNDED), POLICY)) == ["undone_after_clearing"]
+    assert codes(decide(known(PaymentState.READY, S.CLEARED), payment(S.REFUNDED), POLICY)) == ["undone_after_clearing"]
+    assert codes(decide(known(PaymentState.CLOSED, S.REFUNDED), payment(S.REFUNDED), POLICY)) == []
+    assert codes(decide(None, payment(S.VOID), POLICY)) == []
