@@ -143,6 +143,7 @@ class PurchaseOrderLine(Row, frozen=True, kw_only=True, rename="pascal"):
     doc_ext_cost: Money = ZERO
     open_line: bool = True
     void_line: bool = False
+    change_date: Text = None
 
 
 class PurchaseOrderRelease(Row, frozen=True, kw_only=True, rename="pascal"):
@@ -185,6 +186,7 @@ class ReceiptLine(Row, frozen=True, kw_only=True, rename="pascal"):
     received: bool = False
     receipt_date: Text = None
     pum: Text = field(name="PUM", default=None)
+    change_date: Text = None
 
 
 class Invoice(Row, frozen=True, kw_only=True, rename="pascal"):

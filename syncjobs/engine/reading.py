@@ -34,12 +34,16 @@ REVISIONS_OVERLAP = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Stream(Generic[R]):
-    """One entity set polled for changes. ``column`` is ``SysRevID`` or ``ChangeDate``, whichever the table has."""
+    """One entity set polled for changes. ``column`` is ``SysRevID`` or ``ChangeDate``, whichever the table has.
+
+    ``child``: its rows only say which other records to read again, so a full read of those has them all.
+    """
 
     name: str
     entity: EntitySet
     row: type[R]
     column: str
+    child: bool = False
 
 
 @dataclass(slots=True)
@@ -105,6 +109,16 @@ def owners(bad: Sequence[BadRow], everyone: Sequence[int]) -> dict[int, BadRow]:
     return found
 
 
+def follow(ctx: StageContext, stream: Stream[Any], parent: Stream[Any]) -> None:
+    """Let a child stream that was never read begin where its parent's mark is, instead of at the beginning of time.
+
+    Both go by date, and whatever belongs to the parent's rows was read with them; inside ``ctx.commit()``.
+    """
+    high = cursors.get(ctx, parent.name).get("high")
+    if high is not None and not cursors.get(ctx, stream.name):
+        cursors.put(ctx, stream.name, {"high": high, "from": high})
+
+
 def read_before(ctx: StageContext, stream: Stream[Any]) -> bool:
     """Return whether a pass over the stream has ever come to its end."""
     return "high" in cursors.get(ctx, stream.name)
@@ -113,11 +127,12 @@ def read_before(ctx: StageContext, stream: Stream[Any]) -> bool:
 def _begin(ctx: StageContext, stream: Stream[Any], mark: dict[str, Any]) -> dict[str, Any]:
     """Resume an unfinished pass, unless everything was asked for and it was only reading changes."""
     unfinished = mark.get("pass")
-    if unfinished and (unfinished["since"] is None or not ctx.run.full_read):
+    everything = ctx.run.full_read and not stream.child
+    if unfinished and (unfinished["since"] is None or not everything):
         days = (ctx.today() - date.fromisoformat(unfinished["began"])).days
         late = stream.column != "SysRevID" and days > ctx.options.delta_overlap_days
         return {**unfinished, "late": unfinished["late"] or late}
-    since = None if ctx.run.full_read else mark.get("from")
+    since = None if everything else mark.get("from")
     if since is not None:
         since = _earlier(ctx, stream, since)
     began = ctx.today().isoformat()

@@ -42,6 +42,22 @@ def store_page(
     problems.report_page(ctx, subject_kind, _told(ctx, model, rows, held, key=key))
 
 
+def report_gone(ctx: StageContext, subject_kind: str, gone: Mapping[str, int], *, words: str) -> None:
+    """Tell about records, key → row, that are over there and that Epicor does not have any more.
+
+    Nothing is inactivated for it: an empty answer may also mean that our login may not see them any more.
+    """
+    for key, pk in gone.items():
+        finding = Finding(
+            code="gone_in_epicor",
+            subject_id=pk,
+            message=f"{words} {key.partition('|')[2]} is in AvidXchange, and Epicor does not show it any more.",
+            hint="If it was deleted in Epicor, close or inactivate it in AvidXchange; else our login may not see it.",
+        )
+        with ctx.commit():
+            problems.report(ctx, subject_kind, key, finding)
+
+
 def _told(
     ctx: StageContext,
     model: type[Outgoing],

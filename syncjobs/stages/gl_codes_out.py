@@ -19,6 +19,7 @@ from connector.avidxchange.client import BatchKind
 from connector.avidxchange.records import GLAccountItem
 from connector.epicor import odata
 from connector.epicor import records as epicor
+from connector.epicor.client import Page
 from connector.translate import gl_codes
 from connector.translate.codebook import Hold, Rules
 from connector.transport.errors import Misconfigured, System
@@ -27,7 +28,7 @@ from syncjobs.engine.context import StageContext
 from syncjobs.engine.matching import RULE
 from syncjobs.engine.outbox import Outbox, tally, wanted
 from syncjobs.engine.problems import Finding
-from syncjobs.engine.storing import LEFT_OUT, store_page
+from syncjobs.engine.storing import LEFT_OUT, report_gone, store_page
 from syncjobs.models import BatchItem, GLAccountMapping
 from syncjobs.states import MappingState
 from tenants import audit
@@ -37,6 +38,8 @@ TAKEN = "account_number_taken"
 #: Accounts asked for by key in one request; their keys are long, and addresses are not.
 KEYS_A_REQUEST = 20
 
+Key = tuple[str, str]
+
 
 def run(ctx: StageContext) -> None:
     """Bring AvidXchange's chart up to Epicor's."""
@@ -45,7 +48,9 @@ def run(ctx: StageContext) -> None:
     where = odata.and_(odata.eq("COACode", chart) if chart else "", ctx.options.gl_filter)
     known = GLAccountMapping.objects.filter(tenant=ctx.tenant, company=ctx.company)
     charts = {chart} if chart else set(known.values_list("coa_code", flat=True).distinct())
+    listed: set[Key] = set()
     for page in reading.changed(ctx, ACCOUNTS, where=where):
+        listed |= {(account.coa_code, account.gl_account) for account in page.rows}
         charts |= {account.coa_code for account in page.rows}
         _one_chart(charts, chart)
         with ctx.commit():
@@ -54,6 +59,8 @@ def run(ctx: StageContext) -> None:
     for accounts in _waiting(ctx, today):
         with ctx.commit():
             _store(ctx, accounts, rules=rules, today=today)
+    if ctx.run.full_read:
+        _report_gone(ctx, listed)
     _decide(ctx)
     batches.push(ctx, OUTBOX)
     batches.push(ctx, account_numbers.OLD_NUMBERS)
@@ -77,14 +84,31 @@ def _waiting(ctx: StageContext, today: date) -> Iterator[list[epicor.GLAccount]]
     waiting = GLAccountMapping.objects.filter(
         Q(turns_on__lte=today) | Q(hold_code=TAKEN), tenant=ctx.tenant, company=ctx.company
     )
-    keys = list(waiting.order_by("pk").values_list("coa_code", "gl_account"))
+    for page in _by_key(ctx, list(waiting.order_by("pk").values_list("coa_code", "gl_account"))):
+        # One that cannot be read is told about when it is read for its own sake.
+        yield [account for account in page.rows if isinstance(account, epicor.GLAccount)]
+
+
+def _by_key(ctx: StageContext, keys: Sequence[Key]) -> Iterator[Page]:
     for start in range(0, len(keys), KEYS_A_REQUEST):
         wanted = [
             odata.and_(odata.eq("COACode", coa), odata.eq("GLAccount1", account))
             for coa, account in keys[start : start + KEYS_A_REQUEST]
         ]
-        found = ctx.epicor.find(epicor.GL_ACCOUNTS, odata.or_(*wanted))
-        yield [row for row in found if isinstance(row, epicor.GLAccount)]
+        yield from ctx.epicor.pages(epicor.GL_ACCOUNTS, where=odata.or_(*wanted))
+
+
+def _report_gone(ctx: StageContext, listed: set[Key]) -> None:
+    """Tell about accounts over there that Epicor does not have any more; one that a filter leaves out is only left."""
+    there = GLAccountMapping.objects.filter(tenant=ctx.tenant, company=ctx.company, active=True).exclude(sent_hash="")
+    rows = there.values_list("coa_code", "gl_account", "pk")
+    missing = {(coa, account): pk for coa, account, pk in rows if (coa, account) not in listed}
+    for page in _by_key(ctx, sorted(missing)):
+        found = {(row.coa_code, row.gl_account) for row in page.rows if isinstance(row, epicor.GLAccount)}
+        found |= {(str(bad.at[0]), str(bad.at[1])) for bad in page.bad if bad.at is not None}
+        missing = {key: pk for key, pk in missing.items() if key not in found}
+    gone = {"|".join((ctx.company, *key)): pk for key, pk in missing.items()}
+    report_gone(ctx, "gl_account", gone, words="GL account")
 
 
 def _store(ctx: StageContext, page: Sequence[epicor.GLAccount], *, rules: Rules, today: date) -> None:

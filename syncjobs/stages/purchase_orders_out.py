@@ -1,16 +1,16 @@
 """Purchase orders from Epicor to AvidXchange, with lines, releases and receipts, for matching there.
 
-A PO is read again when it changed, when something was received against it (a receipt has its own change date, a
-release has none, epicor.md 4.2), or when it waited for a vendor that has been mapped since. It goes out as two items:
-the PO itself, whatever state it is in, so that closing and voiding end the matching over there; and, once that was
-accepted, everything received against it so far. On the first load closed POs stay in Epicor, but for those that an
-open invoice names: it could not go out without them.
+A PO is read again when it or one of its lines changed, when something was received against it (a receipt's line has
+its own change date, a release has none, epicor.md 4.2), or when it waited for a vendor that has been mapped since. It
+goes out as two items: the PO itself, whatever state it is in, so that closing and voiding end the matching over there;
+and, once that was accepted, everything received against it so far. On the first load closed POs stay in Epicor, unless
+an open invoice names them. A full read reads the open POs, and by number those that should be among them and are not.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import CharField, Exists, F, OuterRef, Q
@@ -19,55 +19,90 @@ from django.db.models.functions import Cast
 from connector.avidxchange.client import BatchKind
 from connector.avidxchange.records import ReceiptItem
 from connector.epicor import records as epicor
+from connector.epicor.client import BadRow
 from connector.translate import purchase_orders
 from connector.translate.codebook import Codebook, Hold, Rules
-from syncjobs.engine import batches, codebook, links, problems, reading, refusals
+from syncjobs.engine import batches, codebook, reading, refusals
 from syncjobs.engine.context import StageContext
 from syncjobs.engine.outbox import Outbox, tally, wanted
 from syncjobs.engine.outgoing import PO_NOT_SENT
 from syncjobs.engine.problems import Finding
+from syncjobs.engine.storing import report_gone, store_page
 from syncjobs.models import InvoiceLink, PurchaseOrderLink, VendorMapping
 from syncjobs.states import InvoiceState, MappingState
 
 ORDERS = reading.Stream("purchase_orders", epicor.PURCHASE_ORDERS, epicor.PurchaseOrder, "ChangeDate")
-RECEIPTS = reading.Stream("receipts", epicor.RECEIPTS, epicor.Receipt, "ChangeDate")
+#: What hangs on a PO and has a change date of its own.
+CHILDREN: tuple[reading.Stream[Any], ...] = (
+    reading.Stream("purchase_order_lines", epicor.PO_LINES, epicor.PurchaseOrderLine, "ChangeDate", child=True),
+    reading.Stream("receipt_lines", epicor.RECEIPT_LINES, epicor.ReceiptLine, "ChangeDate", child=True),
+)
 #: POs read again in one go; each brings its lines, releases and receipts along.
 SLICE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Children:
+    """What hangs on one PO, and the first row of it that cannot be read."""
+
+    lines: list[epicor.PurchaseOrderLine]
+    releases: list[epicor.PurchaseOrderRelease]
+    received: list[epicor.ReceiptLine]
+    unreadable: BadRow | None
 
 
 def run(ctx: StageContext) -> None:
     """Bring AvidXchange's purchase orders and receipts up to Epicor's."""
     rules = codebook.rules_for(ctx.tenant)
+    listed: set[int] = set()
     for page in reading.changed(ctx, ORDERS, first="OpenOrder eq true and VoidOrder eq false"):
+        listed |= {order.po_num for order in page.rows}
         rows = _translated(ctx, page.rows, rules=rules)
         with ctx.commit():
             _store(ctx, rows)
             page.place()
-    for receipts in reading.changed(ctx, RECEIPTS):
-        rows = _reread(ctx, _ordered_by(ctx, receipts.rows), rules=rules)
-        with ctx.commit():
-            _store(ctx, rows)
-            receipts.place()
+    for stream in CHILDREN:
+        _read_children(ctx, stream, rules=rules)
     for numbers in [*_released(ctx), *_asked_for(ctx)]:
         rows = _reread(ctx, numbers, rules=rules)
         with ctx.commit():
             _store(ctx, rows)
+    if ctx.run.full_read:
+        _read_unlisted(ctx, listed, rules=rules)
     batches.push(ctx, ORDER_BOX)
     batches.push(ctx, RECEIPT_BOX)
     tally(ctx, PurchaseOrderLink, OUTCOMES)
 
 
-def _ordered_by(ctx: StageContext, receipts: Sequence[epicor.Receipt]) -> list[int]:
-    """Return the POs, among those we keep and did not just read, that receipts were booked against."""
-    slips = {(receipt.vendor_num, epicor.text(receipt.pur_point), receipt.pack_slip) for receipt in receipts}
-    numbers: set[int] = {receipt.po_num for receipt in receipts if receipt.po_num}
-    vendors = sorted({receipt.vendor_num for receipt in receipts if not receipt.po_num})
-    for lines in ctx.epicor.find_by_keys(epicor.RECEIPT_LINES, "VendorNum", vendors):
-        for line in lines:
-            if isinstance(line, epicor.ReceiptLine) and _slip(line) in slips and line.po_num:
-                numbers.add(line.po_num)
-    kept = PurchaseOrderLink.objects.filter(tenant=ctx.tenant, company=ctx.company, po_num__in=numbers)
-    return sorted(kept.exclude(seen_run=ctx.run.pk).values_list("po_num", flat=True))
+def _read_children(ctx: StageContext, stream: reading.Stream[Any], *, rules: Rules) -> None:
+    """Read the POs again, among those we keep and did not just read, of which a line or a receipt's line changed."""
+    with ctx.commit():
+        reading.follow(ctx, stream, ORDERS)
+    for page in reading.changed(ctx, stream):
+        kept = PurchaseOrderLink.objects.filter(
+            tenant=ctx.tenant, company=ctx.company, po_num__in={line.po_num for line in page.rows}
+        )
+        numbers = kept.exclude(seen_run=ctx.run.pk).order_by("po_num").values_list("po_num", flat=True)
+        rows = _reread(ctx, list(numbers), rules=rules)
+        with ctx.commit():
+            _store(ctx, rows)
+            page.place()
+
+
+def _read_unlisted(ctx: StageContext, listed: set[int], *, rules: Rules) -> None:
+    """Read the POs again that are open over there and were not among Epicor's open ones; tell about those it lost."""
+    there = PurchaseOrderLink.objects.filter(tenant=ctx.tenant, company=ctx.company, status="Open").exclude(
+        sent_hash=""
+    )
+    unlisted = {number: pk for number, pk in there.values_list("po_num", "pk") if number not in listed}
+    for numbers in _slices(sorted(unlisted)):
+        found, bad = reading.belonging(ctx, epicor.PURCHASE_ORDERS, epicor.PurchaseOrder, "PONum", numbers)
+        rows = _translated(ctx, found, rules=rules)
+        with ctx.commit():
+            _store(ctx, rows)
+        known = {order.po_num for order in found} | reading.owners(bad, numbers).keys()
+        gone = {f"{ctx.company}|{number}": unlisted[number] for number in numbers if number not in known}
+        report_gone(ctx, "purchase_order", gone, words="Purchase order")
 
 
 def _released(ctx: StageContext) -> list[list[int]]:
@@ -99,50 +134,40 @@ def _slices(numbers: list[int]) -> list[list[int]]:
 
 
 def _reread(ctx: StageContext, numbers: Sequence[int], *, rules: Rules) -> list[dict[str, Any]]:
-    orders: list[epicor.PurchaseOrder] = []
-    for found in ctx.epicor.find_by_keys(epicor.PURCHASE_ORDERS, "PONum", numbers):
-        orders += [order for order in found if isinstance(order, epicor.PurchaseOrder)]
+    # A PO that cannot be read is told about when it is read for its own sake.
+    orders, _bad = reading.belonging(ctx, epicor.PURCHASE_ORDERS, epicor.PurchaseOrder, "PONum", numbers)
     return _translated(ctx, orders, rules=rules)
 
 
 def _translated(ctx: StageContext, orders: Sequence[epicor.PurchaseOrder], *, rules: Rules) -> list[dict[str, Any]]:
     """Fetch what hangs on the POs, by their numbers, and make their rows."""
     numbers = [order.po_num for order in orders]
-    lines: dict[int, list[epicor.PurchaseOrderLine]] = defaultdict(list)
-    releases: dict[int, list[epicor.PurchaseOrderRelease]] = defaultdict(list)
-    received: dict[int, list[epicor.ReceiptLine]] = defaultdict(list)
-    for found in ctx.epicor.find_by_keys(epicor.PO_LINES, "PONUM", numbers):
-        for row in found:
-            if isinstance(row, epicor.PurchaseOrderLine):
-                lines[row.po_num].append(row)
-    for found in ctx.epicor.find_by_keys(epicor.PO_RELEASES, "PONum", numbers):
-        for row in found:
-            if isinstance(row, epicor.PurchaseOrderRelease):
-                releases[row.po_num].append(row)
-    for found in ctx.epicor.find_by_keys(epicor.RECEIPT_LINES, "PONum", numbers):
-        for row in found:
-            if isinstance(row, epicor.ReceiptLine):
-                received[row.po_num].append(row)
-    book = codebook.load(ctx, vendor_nums={order.vendor_num for order in orders})
-    return [
-        _row(ctx, order, lines[order.po_num], releases[order.po_num], received[order.po_num], book=book, rules=rules)
-        for order in orders
-    ]
+    lines, bad = reading.belonging(ctx, epicor.PO_LINES, epicor.PurchaseOrderLine, "PONUM", numbers)
+    releases, more = reading.belonging(ctx, epicor.PO_RELEASES, epicor.PurchaseOrderRelease, "PONum", numbers)
+    received, slips = reading.belonging(ctx, epicor.RECEIPT_LINES, epicor.ReceiptLine, "PONum", numbers)
+    # A receipt's line has its vendor in its key, not its PO.
+    vendors = {order.vendor_num for order in orders}
+    by_order, by_vendor = reading.owners([*bad, *more], numbers), reading.owners(slips, sorted(vendors))
+    book = codebook.load(ctx, vendor_nums=vendors)
+    rows = []
+    for order in orders:
+        children = Children(
+            [line for line in lines if line.po_num == order.po_num],
+            [release for release in releases if release.po_num == order.po_num],
+            [line for line in received if line.po_num == order.po_num],
+            by_order.get(order.po_num) or by_vendor.get(order.vendor_num),
+        )
+        rows.append(_row(ctx, order, children, book=book, rules=rules))
+    return rows
 
 
 def _row(
-    ctx: StageContext,
-    order: epicor.PurchaseOrder,
-    lines: Sequence[epicor.PurchaseOrderLine],
-    releases: Sequence[epicor.PurchaseOrderRelease],
-    received: Sequence[epicor.ReceiptLine],
-    *,
-    book: Codebook,
-    rules: Rules,
+    ctx: StageContext, order: epicor.PurchaseOrder, children: Children, *, book: Codebook, rules: Rules
 ) -> dict[str, Any]:
-    item = purchase_orders.to_avidxchange(order, lines, releases, codebook=book, rules=rules)
-    receipts = purchase_orders.receipts_to_avidxchange(order, received, codebook=book, rules=rules)
+    item = purchase_orders.to_avidxchange(order, children.lines, children.releases, codebook=book, rules=rules)
+    receipts = purchase_orders.receipts_to_avidxchange(order, children.received, codebook=book, rules=rules)
     hold = item if isinstance(item, Hold) else receipts if isinstance(receipts, Hold) else None
+    hold = hold or (_not_whole(order, children.unreadable) if children.unreadable else None)
     came = wanted(receipts) if isinstance(receipts, ReceiptItem) else {"desired": "", "desired_hash": ""}
     return {
         "tenant_id": ctx.tenant.pk,
@@ -159,33 +184,30 @@ def _row(
         "row_rev": order.sys_rev_id,
         "seen_run": ctx.run.pk,
         "outcome": "",
-        "_hold": hold,
+        "_hold": hold and Finding.of(hold, amount=order.doc_total_order, currency=epicor.text(order.currency_code)),
     }
 
 
+def _not_whole(order: epicor.PurchaseOrder, bad: BadRow) -> Hold:
+    return Hold(
+        "bad_row",
+        f"Something of purchase order {order.po_num} cannot be read ({bad.key}): {bad.reason}.",
+        hint="Epicor: Purchase Order Entry or Receipt Entry, correct the value.",
+    )
+
+
 def _store(ctx: StageContext, rows: Sequence[dict[str, Any]]) -> None:
-    """Merge POs; the ones that neither changed nor wait for anything are only counted."""
-    found: dict[str, Finding | None] = {}
-    for row in rows:
-        hold = row.pop("_hold")
-        key = f"{row['company']}|{row['po_num']}"
-        found[key] = Finding.of(hold, amount=row["total"], currency=row["currency"]) if hold is not None else None
-    touched = links.merge(
+    store_page(
+        ctx,
         PurchaseOrderLink,
         rows,
-        key=("tenant_id", "company", "po_num"),
+        subject_kind="purchase_order",
+        key=("company", "po_num"),
         changed=("vendor_num", "status", "total", "desired_hash", "receipts_desired_hash", "hold_code"),
         or_when="old.hold_code <> ''"
-        " OR (old.desired_hash NOT IN (old.sent_hash, old.refused_hash)"
-        "     AND (old.status = 'Open' OR old.sent_hash <> ''))"
-        " OR old.receipts_desired_hash NOT IN (old.receipts_sent_hash, old.receipts_refused_hash)",
+        " OR (old.desired_hash <> old.sent_hash AND (old.status = 'Open' OR old.sent_hash <> ''))"
+        " OR (old.receipts_desired_hash <> old.receipts_sent_hash AND old.sent_hash <> '')",
     )
-    ctx.settle_count("unchanged", len(rows) - touched)
-    problems.report_page(ctx, "purchase_order", found)
-
-
-def _slip(line: epicor.ReceiptLine) -> tuple[int, str, str]:
-    return line.vendor_num, epicor.text(line.pur_point), line.pack_slip
 
 
 KNOWN_THERE = ~Q(sent_hash="")
@@ -226,7 +248,8 @@ RECEIPT_BOX = Outbox(
 #: What becomes of a PO that was read but not sent in this run, in this order.
 OUTCOMES = {
     "held": ~Q(hold_code=""),
-    "rejected": Q(refused_hash=F("desired_hash")),
+    "rejected": ~Q(refused_hash="") & Q(refused_hash=F("desired_hash"))
+    | ~Q(receipts_refused_hash="") & Q(receipts_refused_hash=F("receipts_desired_hash")),
     # Only a rehearsal leaves translated POs unsent; it counts what it would have done.
     "created": Q(sent_hash="", status="Open"),
     "updated": KNOWN_THERE & ~Q(sent_hash=F("desired_hash")),

@@ -28,7 +28,7 @@ from syncjobs.engine import batches, codebook, cursors, links, matching, problem
 from syncjobs.engine.context import StageContext
 from syncjobs.engine.outbox import Outbox, tally, wanted
 from syncjobs.engine.problems import Finding
-from syncjobs.engine.storing import LEFT_OUT, store_page
+from syncjobs.engine.storing import LEFT_OUT, report_gone, store_page
 from syncjobs.models import AvidVendor, BatchItem, VendorMapping
 from syncjobs.states import MappingState
 
@@ -80,11 +80,25 @@ def read_epicor(ctx: StageContext) -> None:
         with ctx.commit():
             _store(ctx, rows)
             remits.place()
+    listed: set[int] = set()
     for page in reading.changed(ctx, VENDORS, where=ctx.options.vendor_filter):
+        listed |= {vendor.vendor_num for vendor in page.rows}
         rows = _translated(ctx, page.rows, terms=terms, rules=rules)
         with ctx.commit():
             _store(ctx, rows)
             page.place()
+    if ctx.run.full_read:
+        _report_gone(ctx, listed)
+
+
+def _report_gone(ctx: StageContext, listed: set[int]) -> None:
+    """Tell about vendors over there that Epicor does not have any more; one that a filter leaves out is only left."""
+    there = VendorMapping.objects.filter(tenant=ctx.tenant, company=ctx.company, active=True).exclude(sent_hash="")
+    missing = {number: pk for number, pk in there.values_list("vendor_num", "pk") if number not in listed}
+    found, bad = reading.belonging(ctx, epicor.VENDORS, epicor.Vendor, "VendorNum", sorted(missing))
+    known = {vendor.vendor_num for vendor in found} | reading.owners(bad, list(missing)).keys()
+    gone = {f"{ctx.company}|{number}": pk for number, pk in missing.items() if number not in known}
+    report_gone(ctx, "vendor", gone, words="Vendor")
 
 
 def _vendors_of(

@@ -328,6 +328,19 @@ def test_a_second_chart_that_appears_later_is_noticed(tenant: Tenant, sandbox: S
     assert run_stage(tenant, "gl_codes_out").error_code == "chart_not_chosen"
 
 
+def test_an_account_that_epicor_lost_is_told_and_not_touched(
+    tenant: Tenant, sandbox: Sandbox, run_stage: RunStage, ledger: Ledger
+) -> None:
+    run_stage(tenant, "gl_codes_out")
+    before = there(ledger(tenant))
+    key = {"COACode": "MAIN", "GLAccount1": "5010|10|01", "GLAccount": "5010|10|01"}
+    sandbox.epicor.edit({"company": "EPIC06", "table": "GLAccount", "key": key, "delete": True})
+    run_stage(tenant, "gl_codes_out", full_read=True)
+    problem = Problem.objects.get(state="open")
+    assert (problem.subject_key, problem.code) == ("EPIC06|MAIN|5010|10|01", "gone_in_epicor")
+    assert there(ledger(tenant)) == before
+
+
 # --- review, rehearsal, faults -------------------------------------------------------------------------------------
 
 

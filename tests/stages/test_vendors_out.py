@@ -480,6 +480,30 @@ def test_a_refused_vendor_stays_a_problem_until_it_is_accepted(
     assert (run.updated, problem.state, run.status) == (1, "resolved", "done")
 
 
+def test_a_vendor_that_epicor_lost_is_told_and_not_touched(
+    loaded: Tenant, sandbox: Sandbox, run_stage: RunStage, ledger: Ledger
+) -> None:
+    before = ledger(loaded)["avidxchange"]["vendors"]
+    sandbox.epicor.edit({"company": "EPIC06", "table": "Vendor", "key": {"VendorNum": 104}, "delete": True})
+    assert run_stage(loaded, "vendors_out").status == "done"  # no poll can see it
+    for _ in range(2):
+        run_stage(loaded, "vendors_out", full_read=True)
+    problem = Problem.objects.get(tenant=loaded, state="open")
+    assert (problem.subject_key, problem.code, problem.times) == ("EPIC06|104", "gone_in_epicor", 2)
+    assert ledger(loaded)["avidxchange"]["vendors"] == before
+
+
+def test_a_vendor_that_a_filter_leaves_out_is_only_left(
+    loaded: Tenant, run_stage: RunStage, ledger: Ledger, sandbox: Sandbox
+) -> None:
+    before = ledger(loaded)["avidxchange"]["vendors"]
+    Tenant.objects.filter(pk=loaded.pk).update(options={**loaded.options, "vendor_filter": "GroupCode eq 'MRO'"})
+    change(sandbox, 104, Name="Left Out")
+    run = run_stage(loaded, "vendors_out", full_read=True)
+    assert (run.read, run.updated, open_problems(loaded)) == (10, 0, [])
+    assert ledger(loaded)["avidxchange"]["vendors"] == before
+
+
 # --- rows and answers as they come ---------------------------------------------------------------------------------
 
 
