@@ -19,57 +19,29 @@ from unfold.decorators import display
 from syncjobs.admin.decisions import Asked, DecidingAdmin, Decision
 from syncjobs.admin.filters import ChoicesDropdownFilter, QueueFilter, TenantFilter
 from syncjobs.admin.lists import address, two_lines, whole_number
+from syncjobs.admin.mapping_sides import (
+    APPROVE,
+    BECOMES,
+    CREATE,
+    IGNORE,
+    REJECT,
+    TAKE_BACK,
+    best_match,
+    compared,
+    decided,
+    no_counterpart,
+    postal,
+    released,
+)
 from syncjobs.engine import review
 from syncjobs.models import AvidVendor, GLAccountMapping, VendorMapping
 from syncjobs.pages import Button, Facts, Page, Table
-from syncjobs.releases import Waiting, invoices_waiting_for, waiting_for
+from syncjobs.releases import invoices_waiting_for, waiting_for
 from syncjobs.states import InvoiceState, MappingState, may_move
 from syncjobs.stories import of_subject
-from syncjobs.templatetags.shown import NOTHING, TONES, decoded, link, money, state, sums, when
+from syncjobs.templatetags.shown import NOTHING, TONES, decoded, link, money, state
 from tenants.access import Capability
 from tenants.audit import Actor
-
-APPROVE = Decision(
-    name="approve",
-    words="Approve",
-    done="approved",
-    consequence="Approving sends the record to AvidXchange at the next run and releases what waits for it.",
-    needs_reason=False,
-    primary=True,
-)
-REJECT = Decision(
-    name="reject",
-    words="Reject",
-    done="rejected",
-    consequence="Rejecting says that the proposal is wrong. Nothing is sent, and invoices that need it stay held.",
-)
-IGNORE = Decision(
-    name="ignore",
-    words="Ignore",
-    done="ignored",
-    consequence="Ignoring leaves the record out of AvidXchange for good. Invoices that need it stay held.",
-)
-CREATE = Decision(
-    name="create",
-    words="Create new in AvidXchange",
-    done="approved as new",
-    consequence="A new record is made in AvidXchange at the next run, whatever was proposed.",
-    needs_reason=False,
-)
-TAKE_BACK = Decision(
-    name="take_back",
-    words="Take back",
-    done="put back into the queue",
-    consequence="The decision is undone and the mapping waits for a person again. What was already sent stays sent; "
-    "invoices that need it and have not been sent yet are held.",
-)
-_TO = {
-    "approve": MappingState.APPROVED,
-    "create": MappingState.APPROVED,
-    "reject": MappingState.REJECTED,
-    "ignore": MappingState.IGNORED,
-    "take_back": MappingState.PROPOSED,
-}
 
 
 class MappingAdmin(DecidingAdmin):
@@ -90,27 +62,27 @@ class MappingAdmin(DecidingAdmin):
     @display(description="proposed in AvidXchange")
     def proposed(self, mapping: Any) -> SafeString:
         """What the machine proposes, and why."""
-        best = _best(mapping)
-        if best is not None:
-            return two_lines(best.get("name", ""), self.reasons(mapping))
+        top = best_match(mapping)
+        if top is not None:
+            return two_lines(top.get("name", ""), self.reasons(mapping))
         return two_lines("New in AvidXchange" if mapping.proposal == "create" else NOTHING, mapping.hold_message)
 
     @display(description="score", ordering="score")
     def number_score(self, mapping: Any) -> SafeString | str:
         """How sure the machine is, of 100."""
-        return format_html('<span class="mc-number">{}</span>', mapping.score) if _best(mapping) else NOTHING
+        return format_html('<span class="mc-number">{}</span>', mapping.score) if best_match(mapping) else NOTHING
 
     def reasons(self, mapping: Any) -> str:
         """Why the machine thinks so."""
-        best = _best(mapping)
-        return ", ".join(str(reason) for reason in best.get("reasons", [])) if best else mapping.hold_message or NOTHING
+        top = best_match(mapping)
+        return ", ".join(str(reason) for reason in top.get("reasons", [])) if top else mapping.hold_message or NOTHING
 
     # --- deciding ---
 
     def ask(self, rows: Sequence[Any], decision: Decision, options: Mapping[str, str]) -> list[Asked]:
         """Say what each mapping becomes and what that releases."""
         waiting = waiting_for(rows)
-        releases = _TO[decision.name] == MappingState.APPROVED
+        releases = BECOMES[decision.name] == MappingState.APPROVED
         return [
             Asked(
                 row,
@@ -123,7 +95,7 @@ class MappingAdmin(DecidingAdmin):
 
     def carry_out(self, row: Any, decision: Decision, *, actor: Actor, reason: str, options: Mapping[str, str]) -> str:
         """Decide one mapping through ``engine.review``."""
-        if not may_move(MappingState, row.state, _TO[decision.name]) and row.state != _TO[decision.name]:
+        if not may_move(MappingState, row.state, BECOMES[decision.name]) and row.state != BECOMES[decision.name]:
             return f"It is {row.get_state_display().lower()}; take that back first."
         if decision is APPROVE:
             came = review.approve(row, actor=actor, avid_id=options.get("avid_id"), reason=reason)
@@ -137,7 +109,9 @@ class MappingAdmin(DecidingAdmin):
     def _outcome(self, row: Any, decision: Decision, options: Mapping[str, str]) -> str:
         if decision is APPROVE:
             chosen = options.get("avid_id")
-            named = next((one for one in row.evidence if one.get("avid_id") == chosen), None) if chosen else _best(row)
+            named = (
+                next((one for one in row.evidence if one.get("avid_id") == chosen), None) if chosen else best_match(row)
+            )
             return f"Same as {named['name']} in AvidXchange" if named else "Created in AvidXchange"
         return decision.words
 
@@ -184,8 +158,8 @@ class MappingAdmin(DecidingAdmin):
     def _buttons(self, request: HttpRequest, row: Any) -> list[Button]:
         buttons = []
         if self.may(request, row.tenant, Capability.REVIEW):
-            offered = [item for item in self.decisions if row.state != _TO[item.name]]
-            offered = [item for item in offered if may_move(MappingState, row.state, _TO[item.name])]
+            offered = [item for item in self.decisions if row.state != BECOMES[item.name]]
+            offered = [item for item in offered if may_move(MappingState, row.state, BECOMES[item.name])]
             if row.proposal == "create":
                 offered = [item for item in offered if item is not CREATE]
             buttons = [self.decide_button(row, item.name) for item in offered]
@@ -219,15 +193,15 @@ class VendorMappingAdmin(MappingAdmin):
         item = decoded(row.desired)
         ours = [
             ("Vendor", f"{row.vendor_code} (number {row.vendor_num})"), ("Name", row.name), ("Company", row.company),
-            ("Remit to", _address(item.get("RemitToAddress"))), ("Address", _address(item.get("Address"))),
+            ("Remit to", postal(item.get("RemitToAddress"))), ("Address", postal(item.get("Address"))),
             ("Terms", row.terms_code or NOTHING), ("Currency", row.currency or NOTHING),
             ("Active", "Yes" if row.active else "No"),
         ]  # fmt: skip
-        return [Facts("Epicor", ours), Facts("AvidXchange", self._theirs(row, item), _no_counterpart(row))]
+        return [Facts("Epicor", ours), Facts("AvidXchange", self._theirs(row, item), no_counterpart(row))]
 
     def _theirs(self, row: VendorMapping, item: Mapping[str, Any]) -> list[tuple[str, Any]]:
-        best = _best(row)
-        avid_id = row.avid_id or (best or {}).get("avid_id", "")
+        top = best_match(row)
+        avid_id = row.avid_id or (top or {}).get("avid_id", "")
         known = AvidVendor.objects.filter(tenant=row.tenant, avid_id=avid_id).first() if avid_id else None
         if known is None:
             return []
@@ -240,9 +214,9 @@ class VendorMappingAdmin(MappingAdmin):
             ("AvidXchange id", known.avid_id),
             ("Active", "Yes" if known.is_active else "No"),
         ]
-        if best is not None and not row.avid_id:
+        if top is not None and not row.avid_id:
             shown += [("Score", f"{row.score} of 100"), ("Reasons", self.reasons(row))]
-        return [*shown, *_decided(row)]
+        return [*shown, *decided(row)]
 
     def candidates(self, request: HttpRequest, row: VendorMapping) -> list[Table]:
         """The next candidates, each with its score, reasons and the way to choose it."""
@@ -286,44 +260,5 @@ class GLAccountMappingAdmin(MappingAdmin):
             ("Account", row.gl_account), ("Name", row.name), ("Chart of accounts", row.coa_code),
             ("Company", row.company), ("Active", "Yes" if row.active else "No"),
         ]  # fmt: skip
-        theirs = [("Account number", row.avid_account), *_decided(row)] if row.avid_account else []
-        return [Facts("Epicor", ours), Facts("AvidXchange", theirs, _no_counterpart(row))]
-
-
-def compared(theirs: str, ours: str) -> str:
-    """Return a value of theirs, marked in words and by a sign when it differs from ours."""
-    if not theirs or not ours:
-        return theirs or NOTHING
-    same = theirs.strip().casefold() == ours.strip().casefold()
-    return f"{theirs} (= the same)" if same else f"{theirs} (≠ differs)"
-
-
-def released(waiting: Waiting | None) -> SafeString | str:
-    """Say how many held invoices, worth how much, wait for a mapping."""
-    if waiting is None or not waiting.number:
-        return "No held invoice"
-    plural = "" if waiting.number == 1 else "s"
-    return format_html("{} held invoice{}<br>{}", f"{waiting.number:,}", plural, sums(waiting.amounts))
-
-
-def _best(mapping: Any) -> dict[str, Any] | None:
-    return mapping.evidence[0] if mapping.proposal == "match" and mapping.evidence else None
-
-
-def _no_counterpart(row: Any) -> str:
-    if row.state == MappingState.APPROVED:
-        return "It is made in AvidXchange at the next run." if not row.sent_hash else "AvidXchange has it."
-    return "Nothing over there resembles it; approving creates it." if row.proposal == "create" else "Nothing yet."
-
-
-def _decided(row: Any) -> list[tuple[str, Any]]:
-    return [
-        ("Decided by", row.decided_by or "Nobody yet"),
-        ("Decided", when(row.decided_at, row.tenant)),
-        ("Last sent", when(row.sent_at, row.tenant)),
-    ]
-
-
-def _address(value: Mapping[str, Any] | None) -> str:
-    parts = [(value or {}).get(name, "") for name in ("Line1", "Line2", "City", "State", "PostalCode", "CountryCode")]
-    return ", ".join(str(part) for part in parts if part) or NOTHING
+        theirs = [("Account number", row.avid_account), *decided(row)] if row.avid_account else []
+        return [Facts("Epicor", ours), Facts("AvidXchange", theirs, no_counterpart(row))]
