@@ -173,11 +173,14 @@ def test_an_inactive_gl_account_is_named_as_that_and_releases_its_invoices_when_
     told = problem(ready, "INV-10022")
     assert (told.code, held.waits_for in told.message) == ("gl_account_inactive", True)
     assert "make it active again" in told.hint
-    key = {"COACode": "MAIN", "GLAccount1": held.waits_for}
     effective = {"Active": True, "EffFrom": "2020-01-01T00:00:00", "EffTo": None}
-    sandbox.epicor.edit({"company": "EPIC06", "table": "GLAccount", "key": key, "set": effective})
-    run_stage(ready, "gl_codes_out")
-    run_stage(ready, "invoices_out")
+    for _account in range(5):
+        key = {"COACode": "MAIN", "GLAccount1": link(ready, "INV-10022").waits_for}
+        sandbox.epicor.edit({"company": "EPIC06", "table": "GLAccount", "key": key, "set": effective})
+        run_stage(ready, "gl_codes_out")
+        run_stage(ready, "invoices_out")
+        if link(ready, "INV-10022").state == "submitted":
+            break
     assert link(ready, "INV-10022").state == "submitted"
     assert problem_codes(ready, "INV-10022") == []
     assert "INV-10022" in numbers(ledger, ready)
