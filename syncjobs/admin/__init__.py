@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from syncjobs.admin.audit import SyncAuditEventAdmin
 from syncjobs.admin.batches import BatchAdmin
 from syncjobs.admin.beat import BellAdmin
 from syncjobs.admin.invoices import InvoiceAdmin, PurchaseOrderAdmin
@@ -22,6 +23,7 @@ __all__ = [
     "ProblemAdmin",
     "PurchaseOrderAdmin",
     "StageRunAdmin",
+    "SyncAuditEventAdmin",
     "SyncTenantAdmin",
     "VendorMappingAdmin",
 ]

@@ -16,7 +16,15 @@ from syncjobs.states import ProblemState
 from tenants import access
 from tenants.admin.filters import DayRangeFilter, TenantFilter
 
-__all__ = ["ChoicesDropdownFilter", "CodeFilter", "DateRangeFilter", "DayRangeFilter", "QueueFilter", "TenantFilter"]
+__all__ = [
+    "ChoicesDropdownFilter",
+    "CodeFilter",
+    "DateRangeFilter",
+    "DayRangeFilter",
+    "DropdownFilter",
+    "QueueFilter",
+    "TenantFilter",
+]
 
 
 _QUEUES: dict[type[Any], list[tuple[str, str]]] = {
