@@ -40,7 +40,8 @@ def next_time(schedule: StageSchedule, after: datetime) -> datetime:
         expression = crontab.schedule
         expression.nowfun = lambda: after.astimezone(ZoneInfo(str(crontab.timezone)))
         rest: timedelta = expression.remaining_estimate(after)
-        return after + rest
+        # In the hour that comes twice when the clock goes back, celery names the first one, which may be over.
+        return after + rest if rest > timedelta(0) else after + rest + timedelta(hours=1)
     interval = schedule.interval
     period: timedelta = interval.schedule.run_every if interval is not None else timedelta(minutes=DEFAULT_MINUTES)
     return after + period
