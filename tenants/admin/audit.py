@@ -21,7 +21,7 @@ class AuditEventAdmin(ScopedAdmin):
 
     list_display = ("at", "tenant", "who", "action", "subject", "run", "reason")
     list_display_links = ("at",)
-    list_filter = (TenantFilter, ("at", DayRangeFilter))
+    list_filter: ClassVar[Any] = (TenantFilter, ("at", DayRangeFilter))
     list_filter_submit = True
     list_select_related = ("tenant",)
     search_fields = ("subject_key", "actor_name", "action", "run", "reason")
