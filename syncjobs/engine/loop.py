@@ -18,7 +18,7 @@ from django.db.models.functions import Now
 from connector.stages import Stage
 from connector.transport.errors import ConnectorError, Misconfigured
 from connector.transport.redact import redact_text
-from syncjobs.engine import locks, problems, schedule
+from syncjobs.engine import heartbeat, locks, problems, schedule
 from syncjobs.engine.context import LEASE, Clock, LeaseLost, StageContext
 from syncjobs.models import StageRun, StageSchedule
 from syncjobs.models.runs import COUNTS
@@ -79,7 +79,8 @@ def run_stage(
     run = _claim(asked)
     ctx = StageContext(tenant=tenant, run=run, actor=actor, options=options, clock=clock, patience_s=patience_s)
     try:
-        policy(ctx)
+        with heartbeat.beating(run):
+            policy(ctx)
         _end(ctx, _verdict(ctx))
     except LeaseLost as lost:
         log.warning("stage.lease_lost", extra={"stage": stage, "tenant": tenant.slug, "run": run.pk})
