@@ -10,7 +10,6 @@ import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
-from zoneinfo import available_timezones
 
 from django.conf import settings
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
@@ -19,6 +18,7 @@ from django.db import models
 from connector.avidxchange.profile import Profile
 from connector.epicor.config import DEFAULT_TOKEN_URL
 from connector.transport import addresses
+from connector.zones import is_zone
 from tenants.models import AvidXchangeConnection, Connection, EpicorConnection, Tenant, TenantStatus
 from tenants.options import option_faults
 
@@ -68,7 +68,7 @@ def _plain(instance: models.Model, name: str, error: ValidationError) -> str:
 def tenant_faults(tenant: Tenant, *, has_connections: bool) -> list[FieldFault]:
     """Return what is wrong with a tenant beyond its single fields."""
     faults = [FieldFault("options", line) for line in option_faults(tenant.options)]
-    if tenant.time_zone not in available_timezones():
+    if not is_zone(tenant.time_zone):
         faults.append(FieldFault("time_zone", "is no time zone; write an IANA name, such as America/Chicago"))
     if tenant.status == TenantStatus.LIVE and not has_connections:
         faults.append(FieldFault("status", "a live tenant needs both connections, epicor and avidxchange"))

@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from string import Formatter
 from typing import Annotated, Any, Literal, get_type_hints
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec import Meta, Struct, field
@@ -21,6 +21,7 @@ from connector.avidxchange import statuses
 from connector.avidxchange.fields import FIELDS
 from connector.avidxchange.records import PaymentMethod, PaymentStatus
 from connector.avidxchange.resources import PARAMS, RESOURCES
+from connector.zones import is_zone
 
 HeaderName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9-]*$", max_length=100)]
 Positive = Annotated[int, Meta(ge=1)]
@@ -175,7 +176,7 @@ def _odd(settings: Mapping[str, Any]) -> list[str]:
     if sorted(re.findall("YYYY|MM|DD", written)) != ["DD", "MM", "YYYY"] or re.search(r"[^YMD./-]", written):
         faults.append("date_format_query: must hold YYYY, MM and DD once each, such as YYYY-MM-DD")
     zone = settings.get("timezone_assumed", "UTC")
-    if zone not in available_timezones():
+    if not is_zone(zone):
         faults.append("timezone_assumed: must be a time zone such as UTC or America/New_York")
     return faults
 
