@@ -60,6 +60,7 @@ def field_faults(instance: models.Model, *, leave_out: Collection[str] = ()) -> 
 def _plain(instance: models.Model, name: str, error: ValidationError) -> str:
     """Return the sentence of a field's error; Django's own for a choice would repeat the value."""
     if error.code == "invalid_choice":
+        # Only a field of our own can have failed its choices; the stubs also allow relations, which have none.
         choices = instance._meta.get_field(name).choices  # type: ignore[union-attr]
         return f"must be one of {', '.join(str(value) for value, _ in choices or ())}"
     return " ".join(error.messages)

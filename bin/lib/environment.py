@@ -58,6 +58,7 @@ def main(argv: list[str]) -> None:
         sys.exit(130)
     python = str(VENV / "bin" / "python")
     sys.stdout.flush()
+    # Our own interpreter and our own script, no shell in between (S606): from here on the environment's Python runs.
     os.execve(python, [python, str(ROOT / "bin" / "lib" / f"{command}.py"), *arguments], _child_environment())  # noqa: S606
 
 

@@ -145,6 +145,7 @@ def folder() -> Path:
     if os.geteuid() != 0:
         LOCAL.mkdir(exist_ok=True)
         return LOCAL
+    # Not a temporary file (S108): the parents must be readable by "nobody", and who owns the folder is checked below.
     place = Path("/var/tmp") / f"ml-connector-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:12]}"  # noqa: S108
     place.mkdir(mode=0o755, exist_ok=True)
     about = place.lstat()

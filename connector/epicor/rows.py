@@ -79,6 +79,7 @@ def _whole(row: type[Row]) -> msgspec.json.Decoder[Any]:
     envelope = msgspec.defstruct(
         "_Page",
         [
+            # The row type is chosen at run time, which a type checker cannot follow.
             ("value", list[row]),  # type: ignore[valid-type]
             ("next_link", str | None, msgspec.field(name="@odata.nextLink", default=None)),
             ("count", int | None, msgspec.field(name="@odata.count", default=None)),

@@ -27,6 +27,7 @@ class Handler(WSGIRequestHandler):
 
     def setup(self) -> None:
         super().setup()
+        # ``connections`` is put on werkzeug's server by ``Listener``, which its types cannot know; likewise below.
         self.server.connections.add(self.connection)  # type: ignore[attr-defined]
 
     def finish(self) -> None:
