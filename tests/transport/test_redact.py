@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.transport.redact import HIDDEN, Redactor, is_secret_name, redact, redact_text
+from connector.transport.redact import HIDDEN, Redactor, _searched, is_secret_name, redact, redact_text
 
 
 @pytest.mark.parametrize(
@@ -128,6 +128,30 @@ def test_a_known_secret_never_survives_in_a_shape(value: object, secret: str) ->
     # The words that redaction itself writes may contain the letters of a drawn secret.
     if secret not in HIDDEN and secret not in "[more characters]":
         assert secret not in json.dumps(shape, ensure_ascii=False).replace(HIDDEN, "").replace('"deep"', "")
+
+
+#: Pieces of what the patterns look for, and of what stands around it.
+_pieces = st.sampled_from(
+    [
+        *("Bearer ", "basic ", "abc.def-1", "Password=", "api key: ", '"ApiKey": "k1"', "client_secret=x", "TAX-ID:"),
+        *("tax payer id=", "card-number: 1", "https://", "u:p@", "host/", "12-3456789", "123-45-6789"),
+        *(
+            "2026-11-23T00:00:00",
+            "DE89370400440532013000",
+            "Bank  Account ",
+            "ACCT ",
+            "aba ",
+            "routing number 021000021",
+        ),
+        *("4111 1111 1111 1111", "4111111111111111", "378282246310005", "3782-822463-10005"),
+        *(",", "-", ".", " ", "x", "ſ", "é", "\n"),
+    ]
+)
+
+
+@given(st.lists(_pieces, max_size=8).map("".join))
+def test_the_quick_look_lets_nothing_through_that_the_patterns_find(text: str) -> None:
+    assert redact_text(text) == _searched(text)
 
 
 def test_one_very_long_word_is_searched_in_linear_time() -> None:
