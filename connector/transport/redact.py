@@ -127,8 +127,11 @@ class Redactor:
         self._shortest = len(self._known[-1])
 
     def text(self, text: str) -> str:
-        """Return text without the known values and without what looks like a secret."""
-        return redact_text(self._without_known(text))
+        """Return text without the known values and without what looks like a secret, fit to be stored.
+
+        PostgreSQL holds no NUL, in text or in JSON.
+        """
+        return redact_text(self._without_known(text)).replace("\x00", "\N{REPLACEMENT CHARACTER}")
 
     def _without_known(self, text: str) -> str:
         if self._any_known is None or len(text) < self._shortest or self._any_known.search(text) is None:
@@ -138,7 +141,7 @@ class Redactor:
         return text
 
     def _name(self, name: str) -> str:
-        return _redacted_name(self._without_known(name))
+        return _redacted_name(self._without_known(name)).replace("\x00", "\N{REPLACEMENT CHARACTER}")
 
     def shape(self, value: object, *, max_chars: int = 4000) -> object:
         """Return a redacted, JSON-serialisable copy of ``value``, cut to about ``max_chars`` (0: not cut).

@@ -78,6 +78,12 @@ def test_a_shape_keeps_its_form_and_loses_its_secrets() -> None:
     }
 
 
+def test_a_character_that_no_database_holds_is_replaced() -> None:
+    redactor = Redactor()
+    assert redactor.shape({"a\x00b": ["c\x00d"]}) == {"a\ufffdb": ["c\ufffdd"]}
+    assert redactor.text("The name is \x00.") == "The name is \ufffd."
+
+
 def test_an_empty_secret_stays_visibly_empty() -> None:
     assert redact({"Password": "", "ApiKey": None}) == {"Password": "", "ApiKey": None}
 
