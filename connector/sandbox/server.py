@@ -57,6 +57,7 @@ class Sandbox:
         )
         self._places = (host, epicor_port, avidxchange_port)
         self._listeners: list[Listener] = []
+        self._lent = False
 
     def _wrap(self, app: WsgiApp, system: str, expire_tokens: Callable[[], None]) -> WsgiApp:
         faulty = self.faults.wrap(app, system, expire_tokens=expire_tokens)
@@ -67,8 +68,16 @@ class Sandbox:
 
         return with_console(chosen, book=self.faults, ledger=self.ledger)
 
-    def start(self) -> Self:
-        """Listen on both ports; returns itself. Raises ``OSError`` if a port is taken."""
+    def start(self, open_already: tuple[Listener, Listener] | None = None) -> Self:
+        """Listen on both ports; returns itself. Raises ``OSError`` if a port is taken.
+
+        Listeners that are open already (Epicor's, AvidXchange's) are only lent: ``stop`` leaves them open.
+        """
+        if open_already:
+            open_already[0].change(self.epicor_app)
+            open_already[1].change(self.avidxchange_app)
+            self._listeners, self._lent = list(open_already), True
+            return self
         host, epicor_port, avidxchange_port = self._places
         self._listeners = [Listener(self.epicor_app, host=host, port=epicor_port)]
         try:
@@ -83,8 +92,11 @@ class Sandbox:
     def stop(self) -> None:
         """Stop listening and close every connection."""
         for listener in self._listeners:
-            listener.stop()
-        self._listeners = []
+            if self._lent:
+                listener.change(closed)
+            else:
+                listener.stop()
+        self._listeners, self._lent = [], False
 
     def __enter__(self) -> Self:
         return self.start()
@@ -116,3 +128,8 @@ class Sandbox:
             "avidxchange": self.avidxchange.ledger(),
             "calls": {"epicor": dict(self.epicor.calls), "avidxchange": dict(self.avidxchange.calls)},
         }
+
+
+def closed(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    """What a lent listener serves when it was given back: nothing, as a port on which nobody listens."""
+    raise ConnectionRefusedError(f"no sandbox serves {environ['PATH_INFO']}")

@@ -118,12 +118,20 @@ class Listener:
         """Begin to serve."""
         self._thread.start()
 
+    def change(self, app: WsgiApp) -> None:
+        """Serve another application from now on; whoever is connected has to connect again."""
+        self._server.app = app
+        self._disconnect()
+
     def stop(self) -> None:
         """Stop serving and close every connection, kept-alive ones too."""
         if self._thread.is_alive():
             self._server.shutdown()
             self._thread.join()
         self._server.server_close()
+        self._disconnect()
+
+    def _disconnect(self) -> None:
         for connection in list(self._server.connections):  # type: ignore[attr-defined]
             try:
                 connection.shutdown(socket.SHUT_RDWR)

@@ -7,11 +7,9 @@ counted from the same start on purpose: ids collide between customers as they ma
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
-from itertools import count
 from typing import TYPE_CHECKING
 
 from connector.sandbox.avidxchange.timeline import Timeline
@@ -22,6 +20,18 @@ if TYPE_CHECKING:
 
 #: What payments are grouped by: AvidXchange vendor id and currency.
 PayKey = tuple[int, str]
+
+
+class Numbers:
+    """Ids that rise by one; unlike ``itertools.count`` they can be copied with everything else a customer has."""
+
+    def __init__(self, first: int) -> None:
+        self._following = first
+
+    def __next__(self) -> int:
+        number = self._following
+        self._following += 1
+        return number
 
 
 @dataclass
@@ -54,14 +64,14 @@ class Customer:
     payable: dict[PayKey, dict[int, Row]] = field(default_factory=lambda: defaultdict(dict))
     runs_planned: set[PayKey] = field(default_factory=set)
 
-    vendor_ids: Iterator[int] = field(default_factory=lambda: count(41001))
-    record_ids: Iterator[int] = field(default_factory=lambda: count(70001))
-    invoice_ids: Iterator[int] = field(default_factory=lambda: count(880001))
-    image_ids: Iterator[int] = field(default_factory=lambda: count(1))
-    payment_ids: Iterator[int] = field(default_factory=lambda: count(500001))
-    payment_places: Iterator[int] = field(default_factory=lambda: count(1))
-    history_ids: Iterator[int] = field(default_factory=lambda: count(1))
-    check_numbers: Iterator[int] = field(default_factory=lambda: count(300000101))
+    vendor_ids: Numbers = field(default_factory=lambda: Numbers(41001))
+    record_ids: Numbers = field(default_factory=lambda: Numbers(70001))
+    invoice_ids: Numbers = field(default_factory=lambda: Numbers(880001))
+    image_ids: Numbers = field(default_factory=lambda: Numbers(1))
+    payment_ids: Numbers = field(default_factory=lambda: Numbers(500001))
+    payment_places: Numbers = field(default_factory=lambda: Numbers(1))
+    history_ids: Numbers = field(default_factory=lambda: Numbers(1))
+    check_numbers: Numbers = field(default_factory=lambda: Numbers(300000101))
 
     def vendor(self, external_id: str) -> Row | None:
         """Return the vendor that has this external id, or None."""
