@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db.backends.postgresql.operations import DatabaseOperations
+from django.test import TransactionTestCase
+
+from tests import baseline
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 CHROMIUM_MAC = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
@@ -21,23 +23,13 @@ def checkout() -> Path:
     return Path(__file__).resolve().parent.parent
 
 
-@pytest.fixture(autouse=True, scope="session")
-def flush_lifts_the_audit_trigger() -> Iterator[None]:
-    """Let the flush after a transactional test empty the audit trail, whose trigger refuses TRUNCATE otherwise.
-
-    Only the flush's own statements are wrapped: a test that truncates by itself is refused as production is.
-    """
-    flush = DatabaseOperations.sql_flush
-    table = "tenants_auditevent"
-
-    def lifted(self: DatabaseOperations, style: Any, tables: Sequence[str], **options: Any) -> list[str]:
-        statements: list[str] = flush(self, style, tables, **options)
-        if table not in tables:
-            return statements
-        return [f"ALTER TABLE {table} DISABLE TRIGGER USER", *statements, f"ALTER TABLE {table} ENABLE TRIGGER USER"]
-
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """The test database; a test whose transactions were committed leaves it as the migrations did."""
+    with django_db_blocker.unblock():
+        migrated = baseline.read()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(DatabaseOperations, "sql_flush", lifted)
+        patch.setattr(TransactionTestCase, "_fixture_teardown", lambda _case: baseline.restore(migrated))
         yield
 
 
