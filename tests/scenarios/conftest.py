@@ -7,6 +7,7 @@ from tests.stages.conftest import (  # noqa: F401  (fixtures, used by name)
     clock,
     cycle,
     ledger,
+    listeners,
     make_tenant,
     other,
     run_stage,

@@ -13,6 +13,7 @@ from connector.sandbox.server import Sandbox
 from syncjobs.models import InvoiceLink, Posting, Problem, StageRun
 from tenants.clients import epicor_client
 from tenants.models import Tenant
+from tests.stages import prepared
 
 #: An invoice as it must stand: AvidXchange id, amount, whether a debit memo, and (amount, account) line by line.
 Standing = tuple[str, Decimal, bool, list[tuple[Decimal, str]]]
@@ -35,6 +36,10 @@ class World:
 
     def run(self, **options: Any) -> StageRun:
         return self.run_stage(self.tenant, "invoices_in", **options)
+
+    def has_run(self) -> None:
+        """Take for given that the captured invoices were brought in once."""
+        prepared.step("invoices_in has run", self.tenant, self.run)
 
     def epicor(self) -> EpicorClient:
         """The hands of a person in Epicor."""

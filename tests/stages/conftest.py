@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from connector.sandbox import credentials
-from connector.sandbox.server import Sandbox
+from connector.sandbox.server import Sandbox, closed
+from connector.sandbox.serving import Listener
 from connector.stages import Stage
 from syncjobs import stages
 from syncjobs.engine import loop, review, schedule
@@ -19,13 +20,15 @@ from syncjobs.models import StageRun
 from tenants import services
 from tenants.audit import Actor
 from tenants.models import Tenant
+from tests.stages import prepared
 from tests.stages.captured_world import World
-from tests.stages.outgoing_world import bring_master_data
+from tests.stages.outgoing_world import bring_master_data, bring_vendors
 
 SYSTEM = Actor.system("test")
 
 Ledger = Callable[[Tenant], dict[str, Any]]
 RunStage = Callable[..., StageRun]
+HasRun = Callable[[Tenant, str], None]
 
 
 @dataclass
@@ -54,12 +57,23 @@ def sandbox_options() -> dict[str, Any]:
     return {"vendors": 40, "invoices": 40, "seed": 1, "pace": 0}
 
 
+@pytest.fixture(scope="session")
+def listeners() -> Iterator[tuple[Listener, Listener]]:
+    """Where the stand-ins of all tests listen, one after the other: their addresses stay the same for a process."""
+    pair = Listener(closed, host="127.0.0.1", port=0), Listener(closed, host="127.0.0.1", port=0)
+    for listener in pair:
+        listener.start()
+    yield pair
+    for listener in pair:
+        listener.stop()
+
+
 @pytest.fixture
-def sandbox(sandbox_options: dict[str, Any]) -> Iterator[Sandbox]:
-    """Both stand-ins, listening on free ports."""
-    box = Sandbox(**sandbox_options)
-    box.start()
-    yield box
+def sandbox(sandbox_options: dict[str, Any], listeners: tuple[Listener, Listener]) -> Iterator[Sandbox]:
+    """Both stand-ins, with nothing in them but their seed."""
+    box = prepared.new_sandbox(sandbox_options).start(listeners)
+    with prepared.preparing(box):
+        yield box
     box.stop()
 
 
@@ -103,9 +117,14 @@ def make_tenant(db: None, sandbox: Sandbox, settings: Any) -> Callable[..., Tena
 
     def make(letter: str = "a", **options: Any) -> Tenant:
         company = {"a": "EPIC06", "b": "EPIC07"}[letter]
-        tenant = services.apply(document(sandbox, f"tenant-{letter}", company, letter, **options), actor=SYSTEM)
-        schedule.apply(tenant, {}, actor=SYSTEM)
-        return tenant
+        wanted = document(sandbox, f"tenant-{letter}", company, letter, **options)
+
+        def apply() -> Tenant:
+            tenant = services.apply(wanted, actor=SYSTEM)
+            schedule.apply(tenant, {}, actor=SYSTEM)
+            return tenant
+
+        return prepared.new_tenant(wanted, apply)
 
     return make
 
@@ -133,6 +152,16 @@ def run_stage(clock: FakeClock) -> RunStage:
         return ended
 
     return run
+
+
+@pytest.fixture
+def has_run(run_stage: RunStage) -> HasRun:
+    """Take for given that a stage has run: what ``run_stage`` does, from a copy where it was done before."""
+
+    def bring(tenant: Tenant, stage: str) -> None:
+        prepared.step(f"{stage} has run", tenant, lambda: run_stage(tenant, stage))
+
+    return bring
 
 
 @pytest.fixture
@@ -186,10 +215,12 @@ def make_world(
 
     def make(letter: str = "a", **options: Any) -> World:
         tenant = make_tenant(letter, **{"post_captured_invoices": False, **options})
-        run_stage(tenant, "vendors_out")
-        approve_all(tenant)
-        run_stage(tenant, "vendors_out")
-        run_stage(tenant, "gl_codes_out")
+
+        def bring() -> None:
+            bring_vendors(tenant, run_stage, approve_all)
+            run_stage(tenant, "gl_codes_out")
+
+        prepared.step("captured world", tenant, bring)
         return World(sandbox, tenant, run_stage, ledger)
 
     return make

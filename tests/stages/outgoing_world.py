@@ -11,16 +11,32 @@ from connector.sandbox.avidxchange.edits import edit as avid_edit
 from connector.sandbox.server import Sandbox
 from syncjobs.models import InvoiceLink, Problem, VendorMapping
 from tenants.models import Tenant
+from tests.stages import prepared
 
 MASTER = ("vendors_out", "gl_codes_out", "purchase_orders_out")
 
 
 def bring_master_data(tenant: Tenant, run_stage: Callable[..., Any], approve_all: Callable[[Tenant], int]) -> None:
     """Bring vendors, GL codes and POs over, everything approved and accepted."""
-    for _pass in range(2):
-        for stage in MASTER:
-            run_stage(tenant, stage)
-            approve_all(tenant)
+
+    def bring() -> None:
+        for _pass in range(2):
+            for stage in MASTER:
+                run_stage(tenant, stage)
+                approve_all(tenant)
+
+    prepared.step("master data", tenant, bring)
+
+
+def bring_vendors(tenant: Tenant, run_stage: Callable[..., Any], approve_all: Callable[[Tenant], int]) -> None:
+    """Bring vendors over, all of them approved and accepted."""
+
+    def bring() -> None:
+        run_stage(tenant, "vendors_out")
+        approve_all(tenant)
+        run_stage(tenant, "vendors_out")
+
+    prepared.step("vendors", tenant, bring)
 
 
 def company(tenant: Tenant) -> str:

@@ -10,6 +10,7 @@ from connector.sandbox.avidxchange.edits import edit as avid_edit
 from connector.sandbox.server import Sandbox
 from syncjobs.models import Payment, Posting, Problem
 from tenants.models import EpicorConnection, Tenant
+from tests.stages import prepared
 from tests.stages.outgoing_world import bring_master_data, company, over_there
 
 #: Check numbers and payment ids of the sandbox begin here; the first payment of each customer has this id.
@@ -19,9 +20,13 @@ IDENTITY = "AvidXchange payment "
 
 def submit(tenant: Tenant, run_stage: Callable[..., Any], approve_all: Callable[[Tenant], int]) -> None:
     """Submit the tenant's open invoices; the sandbox approves and pays them as its clock says."""
-    bring_master_data(tenant, run_stage, approve_all)
-    for stage in ("invoices_out", "approvals_in"):
-        run_stage(tenant, stage)
+
+    def bring() -> None:
+        bring_master_data(tenant, run_stage, approve_all)
+        for stage in ("invoices_out", "approvals_in"):
+            run_stage(tenant, stage)
+
+    prepared.step("submitted invoices", tenant, bring)
 
 
 def connect(tenant: Tenant, **changes: Any) -> None:
