@@ -71,10 +71,11 @@ def save_tenant(tenant: Tenant, *, actor: Actor, reason: str = "") -> Tenant:
 def save_connection(
     connection: Connection, *, secrets: Mapping[str, str], actor: Actor, reason: str = ""
 ) -> Connection:
-    """Save a checked connection with the secrets that are given (others stay), and audit what changed.
+    """Save a checked connection with the secrets that are given, and audit what changed.
 
-    Of a secret the trail tells that it was set or changed, never what it is. Tokens fetched with what was there before
-    are forgotten.
+    A secret that is not given stays as it is stored now, whatever it was when ``connection`` was read: another person,
+    or a rotation of the keys, may have written it meanwhile. Of a secret the trail tells that it was set or changed,
+    never what it is. Tokens fetched with what was there before are forgotten.
     """
     kind = type(connection)
     tenant = connection.tenant
@@ -85,6 +86,8 @@ def save_connection(
     new_secrets = {name: text for name, text in secrets.items() if text and not _same(stored, name, text)}
     if stored is not None and not changed and not new_secrets:
         return connection
+    if stored is not None:
+        connection.take_secrets(stored)
     at = timezone.now()
     for name, text in new_secrets.items():
         connection.set_secret(name, text, by=actor.name, at=at)

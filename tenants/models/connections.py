@@ -55,6 +55,12 @@ class Connection(models.Model):
         setattr(self, f"{name}_set_at", at)
         setattr(self, f"{name}_set_by", by)
 
+    def take_secrets(self, other: Connection) -> None:
+        """Take over another reading's secrets, and when and by whom they were set; does not save."""
+        for name in self.SECRETS:
+            for column in (name, f"{name}_set_at", f"{name}_set_by"):
+                setattr(self, column, getattr(other, column))
+
     def secrets_held(self) -> frozenset[str]:
         """Return the names of the secrets that are set."""
         return frozenset(name for name in self.SECRETS if getattr(self, name) is not None)

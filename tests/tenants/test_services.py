@@ -105,6 +105,22 @@ def test_a_changed_secret_is_told_without_its_value_and_forgets_tokens(
     assert canary not in str(list(AuditEvent.objects.values()))
 
 
+def test_a_secret_written_meanwhile_is_not_put_back_by_a_form_that_was_open(north: Tenant, actor: Actor) -> None:
+    """Saving a page size must not save the password as it was when the page was opened."""
+    opened = EpicorConnection.objects.get(tenant=north)
+    other = EpicorConnection.objects.get(tenant=north)
+    services.save_connection(other, secrets={"password": "entered by somebody else"}, actor=Actor.system("other"))
+    opened.page_size = 77
+    services.save_connection(opened, secrets={}, actor=actor)
+    stored = EpicorConnection.objects.get(tenant=north)
+    assert stored.password is not None
+    assert (stored.page_size, stored.password.reveal(), stored.password_set_by) == (
+        77,
+        "entered by somebody else",
+        "other",
+    )
+
+
 def test_where_tokens_are_fetched_is_seen_in_the_trail(north: Tenant, load: dict[str, Any], actor: Actor) -> None:
     services.apply(changed(load, "epicor", "token_url", to="https://login.example.com/token"), actor=actor)
     event = AuditEvent.objects.get(action="epicor_connection.changed")
