@@ -2,9 +2,10 @@
 
 Each row's hash covers its content and the hash before it, so an edit, a deletion, an insertion or a changed order
 breaks the chain at that row. Whoever can write to the database could recompute every hash after it, and could cut the
-end off; therefore the head (last sequence and hash) is signed with a key made from ``FERNET_KEYS``, which the database
-does not hold. What this cannot show: a whole database put back to an older state, head included. Keep the head that
-``verify_audit`` prints outside the database to see that too.
+end off; therefore the head (last sequence and hash) is signed with keys made from ``FERNET_KEYS``, which the database
+does not hold: with each of them, so that while keys are rotated a process with the old list and one with the new list
+recognise each other's heads. What this cannot show: a whole database put back to an older state, head included. A head
+that is kept elsewhere shows that too (``tenants/heads.py``).
 """
 
 from __future__ import annotations
@@ -50,15 +51,14 @@ def event_hash(tenant_id: int, content: tuple[Any, ...], prev_hash: str) -> str:
 
 
 def sign(tenant_id: int, sequence: int, last_hash: str) -> str:
-    """Return the signature of a head under the newest key."""
-    return _signature(_signing_keys()[0], tenant_id, sequence, last_hash)
+    """Return the signatures of a head under each of the site's keys, separated by blanks."""
+    return " ".join(_signature(key, tenant_id, sequence, last_hash) for key in _signing_keys())
 
 
-def signed_by_us(tenant_id: int, sequence: int, last_hash: str, signature: str) -> bool:
-    """Whether one of this site's keys, newest or older, made the signature of a head."""
-    return any(
-        hmac.compare_digest(_signature(key, tenant_id, sequence, last_hash), signature) for key in _signing_keys()
-    )
+def signed_by_us(tenant_id: int, sequence: int, last_hash: str, signatures: str) -> bool:
+    """Whether one of this site's keys, newest or older, made one of a head's signatures."""
+    ours = [_signature(key, tenant_id, sequence, last_hash) for key in _signing_keys()]
+    return any(hmac.compare_digest(mine, given) for given in signatures.split() for mine in ours)
 
 
 def _signing_keys() -> list[bytes]:

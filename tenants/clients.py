@@ -143,14 +143,17 @@ class DatabaseTokenCache:
         return f"DatabaseTokenCache({self._where['system']})"
 
     def get(self, key: str) -> Token | None:
-        """Return the token last stored under ``key``, by whichever worker."""
+        """Return the token last stored under ``key``, by whichever worker; one that no key of ours opens is none.
+
+        A process that has been given other keys may have stored it; signing in once more costs less than a failed run.
+        """
         with self._lock:
             read_at, token = self._recent.get(key, (0.0, None))
             if token is not None and self._monotonic() - read_at < _FRESH_S:
                 return token
         with _tidy_connection():
             stored = SharedToken.objects.filter(**self._where, key=key).first()
-        if stored is None or stored.token is None:
+        if stored is None or stored.token is None or not stored.token.opens():
             return None
         value, expires_at = msgspec.json.decode(stored.token.reveal(), type=tuple[str, datetime])
         return self._remember(key, Token(value, expires_at))

@@ -5,9 +5,14 @@ and prints as "set"; assigning text to a model's attribute seals it at once. Onl
 ``tenants/clients.py`` calls it (a test looks), so a page, a log line, a traceback or a repr that meets a connection
 meets no secret. ``None`` means "not set"; an empty text is stored as ``None``.
 
+A secret is sealed under every one of ``FERNET_KEYS``, not only under the newest, so that while keys are rotated a
+process that was started with the old list and one that was started with the new list open whatever the other sealed.
+``rotate_keys`` seals anew what is not sealed under exactly the present list, and so also takes away what a key that has
+left the list could still open.
+
 Traps of the wrapped library (0.9) that this module covers: ``bulk_update()`` hands the field a CASE expression, which
 the library encrypts as if it were the secret (silent loss); keys are cached on the field, so a rotated key would not
-be seen; every read decrypts.
+be seen; every read decrypts; only the newest key encrypts.
 """
 
 from __future__ import annotations
@@ -16,22 +21,25 @@ import hmac
 from functools import lru_cache
 from typing import Any
 
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.fernet import Fernet, InvalidToken
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import models
 from django.db.models.query_utils import DeferredAttribute
 from fernet_fields import EncryptedTextField
 
+#: Between the parts of a ciphertext; Fernet's tokens hold no blanks.
+_BETWEEN = b" "
+
 
 @lru_cache(maxsize=8)
-def _fernet(keys: tuple[str, ...]) -> MultiFernet:
-    return MultiFernet([Fernet(key) for key in keys])
+def _ciphers(keys: tuple[str, ...]) -> tuple[Fernet, ...]:
+    return tuple(Fernet(key) for key in keys)
 
 
-def current_fernet() -> MultiFernet:
-    """Return the cipher of the keys in force: encrypts with the newest, decrypts with any."""
-    return _fernet(tuple(settings.FERNET_KEYS))
+def _in_force() -> tuple[Fernet, ...]:
+    """Return a cipher for each of the site's keys, newest first; asked each time, so that a changed list is seen."""
+    return _ciphers(tuple(settings.FERNET_KEYS))
 
 
 class Sealed:
@@ -44,8 +52,8 @@ class Sealed:
 
     @classmethod
     def seal(cls, text: str) -> Sealed | None:
-        """Encrypt ``text`` with the newest key; an empty text is no secret and gives None."""
-        return cls(current_fernet().encrypt(text.encode())) if text else None
+        """Encrypt ``text`` under every key in force; an empty text is no secret and gives None."""
+        return cls(_BETWEEN.join(cipher.encrypt(text.encode()) for cipher in _in_force())) if text else None
 
     @property
     def ciphertext(self) -> bytes:
@@ -54,36 +62,47 @@ class Sealed:
 
     def reveal(self) -> str:
         """Return the secret in plain text. Raises ``ImproperlyConfigured`` when no key of this site opens it."""
-        try:
-            return current_fernet().decrypt(self._ciphertext).decode()
-        except InvalidToken:
-            raise _no_key() from None
+        plain = self._opened()
+        if plain is None:
+            raise ImproperlyConfigured(
+                "A stored secret opens with none of the keys in FERNET_KEYS: put the key that it was written with back "
+                "at the end of the list, or enter the secret again."
+            )
+        return plain.decode()
+
+    def opens(self) -> bool:
+        """Whether a key of this site opens it."""
+        return self._opened() is not None
 
     def holds(self, text: str) -> bool:
         """Whether this is the secret ``text``: lets a form see that nothing changed without seeing the secret.
 
         A secret whose key is lost is no text at all, so that it can be entered again.
         """
-        try:
-            held = current_fernet().decrypt(self._ciphertext)
-        except InvalidToken:
-            return False
-        return hmac.compare_digest(held, text.encode())
+        held = self._opened()
+        return held is not None and hmac.compare_digest(held, text.encode())
 
-    def opens_with_newest(self) -> bool:
-        """Whether the newest key alone opens it, so that the older ones are not needed for it."""
-        try:
-            Fernet(settings.FERNET_KEYS[0]).decrypt(self._ciphertext)
-        except InvalidToken:
-            return False
-        return True
+    def is_current(self) -> bool:
+        """Whether it is sealed under exactly the keys in force, so that any one of them suffices and no other does."""
+        parts, ciphers = self._ciphertext.split(_BETWEEN), _in_force()
+        return len(parts) == len(ciphers) and all(
+            _open(cipher, part) is not None for cipher, part in zip(ciphers, parts, strict=True)
+        )
 
-    def rotated(self) -> Sealed:
-        """Return the same secret under the newest key, without handing the plain text to the caller."""
-        try:
-            return Sealed(current_fernet().rotate(self._ciphertext))
-        except InvalidToken:
-            raise _no_key() from None
+    def sealed_anew(self) -> Sealed:
+        """Return the same secret under the keys in force, without handing the plain text to the caller.
+
+        Raises ``ImproperlyConfigured`` when no key of this site opens it.
+        """
+        return Sealed.seal(self.reveal()) or self
+
+    def _opened(self) -> bytes | None:
+        for part in self._ciphertext.split(_BETWEEN):
+            for cipher in _in_force():
+                plain = _open(cipher, part)
+                if plain is not None:
+                    return plain
+        return None
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sealed) and self._ciphertext == other._ciphertext
@@ -97,11 +116,11 @@ class Sealed:
     __str__ = __repr__
 
 
-def _no_key() -> ImproperlyConfigured:
-    return ImproperlyConfigured(
-        "A stored secret opens with none of the keys in FERNET_KEYS: put the key that it was written with back at the "
-        "end of the list, or enter the secret again."
-    )
+def _open(cipher: Fernet, token: bytes) -> bytes | None:
+    try:
+        return cipher.decrypt(token)
+    except InvalidToken:
+        return None
 
 
 class _SealingAttribute(DeferredAttribute):
@@ -119,11 +138,6 @@ class SecretField(EncryptedTextField):  # type: ignore[misc]  # the library has 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.update(null=True, blank=True, default=None, editable=False)
         super().__init__(*args, **kwargs)
-
-    @property
-    def fernet(self) -> MultiFernet:
-        """The library's hook for its cipher; asked for each time, so that rotated keys are seen."""
-        return current_fernet()
 
     def to_python(self, value: object) -> object:
         """Seal text; everything else stays."""

@@ -1,6 +1,8 @@
-"""Rotate the keys: every secret and every trail's head under the newest of ``FERNET_KEYS``, so that older ones can go.
+"""Rotate the keys: every secret and every trail's head under exactly the keys in ``FERNET_KEYS``.
 
-Works in batches, each committed by itself, and may be run again at any time: what is under the newest key is left.
+Run once a new key is in front of the list, and everything opens with it alone, so that the old one can go; run again
+when it has gone, and nothing is left that it could open. Workers may be at work meanwhile, with the old list or the new
+one. Works in batches, each committed by itself, and may be repeated at any time: what is as it should be is left.
 """
 
 from __future__ import annotations
@@ -9,7 +11,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 
 from tenants import audit
@@ -32,7 +33,10 @@ class Rotation:
 
 
 def rotate(*, actor: Actor) -> Rotation:
-    """Bring everything under the newest key. What no key opens is a fault and stays as it is."""
+    """Bring everything under the keys in force. What none of them opens is a fault and stays as it is.
+
+    A cached token that none opens is thrown away instead: whoever needs one signs in again.
+    """
     done = Rotation()
     for model in (EpicorConnection, AvidXchangeConnection, SharedToken):
         for keys in _batches(model):
@@ -72,14 +76,16 @@ def _rotate_one(row: Connection | SharedToken, name: str, done: Rotation) -> int
     sealed: Sealed | None = getattr(row, name)
     if sealed is None:
         return 0
-    if sealed.opens_with_newest():
+    if sealed.is_current():
         done.current += 1
         return 0
-    try:
-        setattr(row, name, sealed.rotated())
-    except ImproperlyConfigured:
+    if not sealed.opens() and isinstance(row, SharedToken):
+        setattr(row, name, None)
+        return 1
+    if not sealed.opens():
         done.faults.append(f"{row._meta.model_name} {row.pk}, {name}: opens with none of the keys in FERNET_KEYS")
         return 0
+    setattr(row, name, sealed.sealed_anew())
     done.rotated += 1
     return 1
 

@@ -21,12 +21,15 @@ class AppendOnly(Exception):
 
 
 class AuditHead(models.Model):
-    """The end of one tenant's chain: last sequence, last hash, and a signature that a database user cannot make."""
+    """The end of one tenant's chain: last sequence, last hash, and signatures that a database user cannot make.
+
+    ``signature`` holds one for each key that the site had when the row was written, separated by blanks.
+    """
 
     tenant = models.OneToOneField(Tenant, on_delete=models.PROTECT, related_name="audit_head")
     sequence = models.BigIntegerField(default=0)
     hash = models.CharField(max_length=64, default="")
-    signature = models.CharField(max_length=64, default="")
+    signature = models.TextField(default="")
 
     def __str__(self) -> str:
         return f"{self.tenant_id} at {self.sequence}"

@@ -142,7 +142,7 @@ def test_rotate_keys_makes_the_old_key_needless(north: Tenant, south: Tenant, se
     code, text = run("rotate_keys")
     assert (code, text.splitlines()[0]) == (
         0,
-        "Secrets: 9 re-encrypted, 0 already under the newest key. Audit trails: 0 signed anew.",
+        "Secrets: 9 sealed anew, 0 already under these keys. Audit trails: 0 signed anew.",
     )
     settings.FERNET_KEYS = [new]
     assert (len(before), secrets()) == (8, before)
@@ -163,7 +163,7 @@ def test_rotating_again_changes_nothing(north: Tenant, settings: Any) -> None:
     code, text = run("rotate_keys")
     assert (code, text.splitlines()[0]) == (
         0,
-        "Secrets: 0 re-encrypted, 4 already under the newest key. Audit trails: 0 signed anew.",
+        "Secrets: 0 sealed anew, 4 already under these keys. Audit trails: 0 signed anew.",
     )
     assert (EpicorConnection.objects.values().get(), AuditEvent.objects.count()) == before
 

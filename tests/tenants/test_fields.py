@@ -78,17 +78,28 @@ def test_a_row_is_read_without_its_key_and_says_what_to_do_when_it_is_needed(nor
     assert stored.password.holds("anything") is False
 
 
-def test_a_rotated_key_is_seen_at_once_and_the_old_one_is_not_needed_after_rotation(
-    north: Tenant, settings: Any, canary: str
-) -> None:
+def test_a_changed_list_of_keys_is_seen_at_once(north: Tenant, settings: Any, canary: str) -> None:
     old, new = settings.FERNET_KEYS[0], Fernet.generate_key().decode()
     settings.FERNET_KEYS = [new, old]
     sealed = EpicorConnection.objects.get(tenant=north).password
-    assert sealed.opens_with_newest() is False
-    rotated = sealed.rotated()
+    assert sealed.is_current() is False
+    anew = sealed.sealed_anew()
+    assert anew.is_current() is True
     settings.FERNET_KEYS = [new]
-    assert rotated.opens_with_newest() is True
-    assert rotated.reveal() == f"{canary}-password-north"
+    assert anew.reveal() == f"{canary}-password-north"
+    assert anew.is_current() is False, "the old key opens it still"
+
+
+def test_a_secret_opens_with_each_key_that_was_in_force_and_with_no_other(settings: Any, canary: str) -> None:
+    """A process that was started before a new key was added opens what one with the new list has sealed."""
+    old, new, strange = (Fernet.generate_key().decode() for _ in range(3))
+    settings.FERNET_KEYS = [new, old]
+    sealed = Sealed.seal(canary)
+    assert sealed is not None
+    assert sealed.is_current()
+    for keys, opens in (([old], True), ([new], True), ([strange, old], True), ([strange], False)):
+        settings.FERNET_KEYS = keys
+        assert (sealed.opens(), sealed.holds(canary), sealed.is_current()) == (opens, opens, False)
 
 
 def test_secrets_are_neither_searched_nor_dumped(north: Tenant) -> None:
@@ -111,6 +122,6 @@ def test_only_clients_reveal(checkout: Path) -> None:
         str(path.relative_to(checkout))
         for package in ("tenants", "syncjobs", "connector")
         for path in (checkout / package).rglob("*.py")
-        if ".reveal(" in path.read_text() or "current_fernet" in path.read_text()
+        if ".reveal(" in path.read_text() or "cryptography.fernet" in path.read_text()
     ]
     assert sorted(users) == ["tenants/clients.py", "tenants/fields.py"]
