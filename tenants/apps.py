@@ -6,7 +6,11 @@ from django.apps import AppConfig
 
 
 class TenantsConfig(AppConfig):
-    """Nothing to wire: audit and secrets are explicit calls, never signals (style rule 21)."""
+    """No signals: audit and secrets are explicit calls (style rule 21). Only Django's system checks are registered."""
 
     name = "tenants"
     verbose_name = "Tenants"
+
+    def ready(self) -> None:
+        """Register the checks."""
+        from tenants import checks  # noqa: F401, PLC0415  (models must be loaded first)
