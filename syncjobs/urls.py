@@ -7,4 +7,7 @@ from django.urls import path
 from syncjobs import views
 
 app_name = "syncjobs"
-urlpatterns = [path("replay/", views.replay, name="replay")]
+urlpatterns = [
+    path("replay/", views.replay, name="replay"),
+    path("invoices/<int:pk>/story/", views.story, name="story"),
+]

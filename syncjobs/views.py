@@ -1,4 +1,4 @@
-"""The dashboard, and a replay's preview with the button that carries it out."""
+"""The dashboard, a replay's preview with the button that carries it out, and an invoice's story as a file."""
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from connector.stages import LABELS, Stage
-from syncjobs import selectors, tasks
+from syncjobs import selectors, story_file, tasks
 from syncjobs.engine import replay as replaying
 from syncjobs.engine.replay_targets import KINDS, NoSuchTarget, Target
 from syncjobs.forms import DaysForm, ReasonForm
-from syncjobs.models import Batch, Posting, StageRun
+from syncjobs.models import Batch, InvoiceLink, Posting, StageRun
 from syncjobs.pages import Table
 from syncjobs.templatetags.shown import badge
 from tenants import access
+from tenants import story as stories
 from tenants.access import Capability
 from tenants.audit import Actor
-from tenants.models import Tenant, TenantStatus
+from tenants.models import AuditHead, Tenant, TenantStatus
 
 #: The dashboard's queues: title, what an empty one says, and the list that holds exactly its rows.
 QUEUES = {
@@ -40,6 +41,8 @@ QUEUES = {
 }
 ACTION_WORDS = {"create": "Create", "update": "Update", "none": "Leave alone", "refuse": "Cannot"}
 ACTION_TONES = {"create": "done", "update": "ready", "none": "", "refuse": "refused"}
+#: The longest trail that is read while somebody waits for a page; it takes about ten seconds.
+MOST_EVENTS = 1_000_000
 #: Rows of a preview that are shown.
 SHOWN = 200
 _MODELS: dict[str, type[Model]] = {"batch": Batch, "posting": Posting, "stagerun": StageRun}
@@ -145,3 +148,23 @@ def _carry_out(request: HttpRequest, preview: replaying.Preview, *, reason: str)
         messages.info(request, "There was nothing to do; the audit trail says that it was asked for.")
     listing = reverse("admin:syncjobs_stagerun_changelist")
     return HttpResponseRedirect(f"{listing}?tenant={done.tenant.slug}")
+
+
+@staff_member_required(login_url="admin:login")  # type: ignore[untyped-decorator]  # Django has no types for it
+def story(request: HttpRequest, pk: int) -> HttpResponse:
+    """Hand out an invoice's story as a file that proves itself, to whoever may see the invoice."""
+    mine = InvoiceLink.objects.filter(tenant__in=access.tenants_for(request.user)).select_related("tenant")
+    invoice = get_object_or_404(mine, pk=pk)
+    back = HttpResponseRedirect(reverse("admin:syncjobs_invoicelink_change", args=[pk]))
+    if AuditHead.objects.filter(tenant=invoice.tenant, sequence__gt=MOST_EVENTS).exists():
+        command = f"manage.py export_story {invoice.tenant.slug} {invoice.vendor_num} {invoice.invoice_num} FILE"
+        messages.error(request, f"The audit trail is too long to be read while you wait. Ask IT to run: {command}")
+        return back
+    try:
+        text = stories.to_text(story_file.document(invoice))
+    except stories.NotProvable as fault:
+        messages.error(request, f"The story was not exported, because it cannot be proven. {fault}")
+        return back
+    name = story_file.file_name(invoice)
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return HttpResponse(text, content_type="application/json", headers=headers)

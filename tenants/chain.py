@@ -13,7 +13,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +23,9 @@ from django.db import connection, transaction
 
 from tenants.models import AuditHead, Tenant
 
+#: One row as ``_ROWS`` reads it: what ``event_hash`` calls content (before and after as JSON text), the hash before it
+#: and its own, and the head.
+Row = tuple[Any, ...]
 #: Put first into every hash, so that a later format cannot be taken for this one.
 _FORMAT = 1
 _FETCH_ROWS = 5000
@@ -83,6 +86,7 @@ class Verdict:
     """What ``verify`` found. ``faults`` holds the first hundred, ``fault_count`` counts all."""
 
     events: int = 0
+    last_sequence: int = 0
     last_hash: str = ""
     fault_count: int = 0
     faults: list[Fault] = field(default_factory=list)
@@ -106,46 +110,47 @@ class _Head:
     signature: str
 
 
-def verify(tenant: Tenant) -> Verdict:
+def verify(tenant: Tenant, *, follow: Callable[[Row], None] | None = None) -> Verdict:
     """Read a tenant's whole trail and return what is wrong with it; memory stays flat whatever its length.
 
-    Rows and head come from one statement, so that rows appended meanwhile are no faults.
+    ``follow`` is called with each row, in the order of the trail, faulty ones included. Rows and head come from one
+    statement, so that rows appended meanwhile are no faults.
     """
     verdict = Verdict()
     head: _Head | None = None
-    last_sequence, last_hash = 0, ""
     with transaction.atomic():
         for row in _stream(tenant.pk):
-            sequence, stored_hash = row[0], row[12]
             if row[13] is not None:
                 head = _Head(*row[13:16])
-            _check_row(verdict, tenant.pk, row, last_sequence, last_hash)
-            if head is not None and sequence > head.sequence:
-                verdict.add(sequence, "inserted", "this row stands after the signed end of the trail")
+            _check_row(verdict, tenant.pk, row)
+            if head is not None and row[0] > head.sequence:
+                verdict.add(row[0], "inserted", "this row stands after the signed end of the trail")
+            if follow is not None:
+                follow(row)
             verdict.events += 1
-            last_sequence, last_hash = sequence, stored_hash
+            verdict.last_sequence, verdict.last_hash = row[0], row[12]
         if verdict.events == 0:
             stored = AuditHead.objects.filter(tenant=tenant).values_list("sequence", "hash", "signature").first()
             head = _Head(*stored) if stored else None
-    verdict.last_hash = last_hash
-    _check_head(verdict, tenant.pk, head, last_sequence, last_hash)
+    _check_head(verdict, tenant.pk, head)
     return verdict
 
 
-def _stream(tenant_id: int) -> Iterator[tuple[Any, ...]]:
+def _stream(tenant_id: int) -> Iterator[Row]:
     with connection.chunked_cursor() as cursor:
         cursor.execute(_ROWS, [tenant_id])
         while rows := cursor.fetchmany(_FETCH_ROWS):
             yield from rows
 
 
-def _check_row(verdict: Verdict, tenant_id: int, row: tuple[Any, ...], last_sequence: int, last_hash: str) -> None:
+def _check_row(verdict: Verdict, tenant_id: int, row: Row) -> None:
     sequence, before, after, prev_hash, stored_hash = row[0], row[8], row[9], row[11], row[12]
+    last = verdict.last_sequence
     if sequence < 1:
         verdict.add(sequence, "inserted", "rows are numbered from 1")
-    elif sequence != last_sequence + 1:
-        verdict.add(sequence, "missing", f"rows {last_sequence + 1} to {sequence - 1} are gone")
-    elif prev_hash != last_hash:
+    elif sequence != last + 1:
+        verdict.add(sequence, "missing", f"rows {last + 1} to {sequence - 1} are gone")
+    elif prev_hash != verdict.last_hash:
         verdict.add(sequence, "inserted", "this row does not follow from the row before it")
     content = (
         *row[:8],
@@ -157,14 +162,15 @@ def _check_row(verdict: Verdict, tenant_id: int, row: tuple[Any, ...], last_sequ
         verdict.add(sequence, "changed", "this row is not as it was written")
 
 
-def _check_head(verdict: Verdict, tenant_id: int, head: _Head | None, last_sequence: int, last_hash: str) -> None:
+def _check_head(verdict: Verdict, tenant_id: int, head: _Head | None) -> None:
+    last = verdict.last_sequence
     if head is None:
         if verdict.events:
-            verdict.add(last_sequence, "head", "the signed end of the trail is gone")
+            verdict.add(last, "head", "the signed end of the trail is gone")
         return
     if not signed_by_us(tenant_id, head.sequence, head.hash, head.signature):
         verdict.add(head.sequence, "head", "the end of the trail is not signed with a key of this site")
-    if last_sequence < head.sequence:
-        verdict.add(head.sequence, "cut", f"rows {last_sequence + 1} to {head.sequence} are gone from the end")
-    elif last_sequence == head.sequence and last_hash != head.hash:
+    if last < head.sequence:
+        verdict.add(head.sequence, "cut", f"rows {last + 1} to {head.sequence} are gone from the end")
+    elif last == head.sequence and verdict.last_hash != head.hash:
         verdict.add(head.sequence, "changed", "the last row is not the one that was signed")

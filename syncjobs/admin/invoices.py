@@ -8,6 +8,7 @@ from dataclasses import replace
 from django.contrib import admin
 from django.db.models import Q
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
@@ -15,7 +16,7 @@ from syncjobs.admin.filters import ChoicesDropdownFilter, DateRangeFilter, Queue
 from syncjobs.admin.lists import HistoryAdmin, two_lines, whole_number
 from syncjobs.invoice_story import story
 from syncjobs.models import InvoiceLink, PurchaseOrderLink, VendorMapping
-from syncjobs.pages import Facts, Page
+from syncjobs.pages import Button, Facts, Page
 from syncjobs.stories import of_subject
 from syncjobs.templatetags.shown import NOTHING, TONES, badge, day, decoded, money, when
 from tenants import access
@@ -93,7 +94,8 @@ class InvoiceAdmin(HistoryAdmin):
 
     def page(self, request: HttpRequest, row: InvoiceLink) -> Page:
         """Show the whole story."""
-        return replace(story(row), buttons=self.replay_button(request, row))
+        export = Button("Export its story", reverse("syncjobs:story", args=[row.pk]))
+        return replace(story(row), buttons=[*self.replay_button(request, row), export])
 
 
 @admin.register(PurchaseOrderLink)
