@@ -100,23 +100,27 @@ def sandbox(sandbox_options: dict[str, Any], trap: Trap) -> Iterator[Sandbox]:
         yield box
 
 
-def start(checkout: Path, tenant: Tenant) -> subprocess.Popen[str]:
-    """Start a cycle in a process of its own, on this test's database."""
+def environment() -> dict[str, str]:
+    """What a process of its own needs to work on this test's database."""
     settings = connection.settings_dict
     place = f"{settings['HOST'] or ''}:{settings['PORT']}" if settings["PORT"] else settings["HOST"] or ""
     if place.startswith("/"):
         url = f"postgres://{settings['USER']}@/{settings['NAME']}?host={place.split(':', maxsplit=1)[0]}"
     else:
         url = f"postgres://{settings['USER']}:{settings['PASSWORD'] or ''}@{place}/{settings['NAME']}"
-    environment = {
+    return {
         **os.environ,
         "DATABASE_URL": url,
         "ALLOW_PRIVATE_HOSTS": "1",
         "DJANGO_SETTINGS_MODULE": "tests.settings",
     }
+
+
+def start(checkout: Path, tenant: Tenant) -> subprocess.Popen[str]:
+    """Start a cycle in a process of its own, on this test's database."""
     command = [sys.executable, "manage.py", "sync_now", tenant.slug]
     return subprocess.Popen(
-        command, cwd=checkout, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        command, cwd=checkout, env=environment(), text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
 
 
