@@ -16,7 +16,7 @@ from django.db.models.functions import Now
 
 from connector.avidxchange.records import BatchAnswer, BatchState, Verdict
 from connector.transport.errors import Misconfigured, Rejected, Retry, Uncertain
-from syncjobs.engine import intents, locks, problems, verdicts
+from syncjobs.engine import first_look, intents, locks, problems, verdicts
 from syncjobs.engine.context import StageContext
 from syncjobs.engine.outbox import Outbox
 from syncjobs.engine.problems import Finding
@@ -55,9 +55,11 @@ def _push(ctx: StageContext, outbox: Outbox) -> None:
 
 
 def send(ctx: StageContext, outbox: Outbox, batch: Batch) -> None:
-    """Claim a ready batch and submit it once; settle whatever is known afterwards."""
+    """Claim a ready batch and submit it once, if it is not there already; settle whatever is known afterwards."""
     # The time of sending is part of the claim: a batch without one could never count as surely absent.
     if not locks.claim(batch, {BatchStatus.READY}, BatchStatus.SENDING, sends=F("sends") + 1, sent_at=Now()):
+        return
+    if not first_look.clear(ctx, outbox, batch):
         return
     items = list(batch.items.filter(state=ItemState.PENDING).order_by("pk"))
     payloads = [(item.external_id, item.payload.encode()) for item in items]
@@ -151,7 +153,7 @@ def resolve(ctx: StageContext, outbox: Outbox, batch: Batch) -> None:
             return
         items = open_items
         decided = verdicts.decide(ctx, outbox, items, found)
-        absent = [item for item in items if item.external_id not in found]
+        absent = [item for item in items if item.state == ItemState.PENDING]
         if absent and sure:
             verdicts.drop(ctx, outbox, absent, why=ABSENT, outcome="uncertain")
         done = not absent or sure

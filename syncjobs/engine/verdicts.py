@@ -23,20 +23,24 @@ from tenants import audit
 def decide(
     ctx: StageContext, outbox: Outbox, items: Sequence[BatchItem], verdicts: Mapping[str, Verdict]
 ) -> list[BatchItem]:
-    """Put verdicts on their items and what follows from them on their subjects; return the decided items."""
+    """Put verdicts on their items and what follows from them on their subjects; return the decided items.
+
+    ``verdicts`` are by the items' external ids; one that was found under another id over there has that from now on.
+    """
     decided = []
     for item in items:
         verdict = verdicts.get(item.external_id)
         if verdict is None or verdict.successful is None:
             continue
         item.state = ItemState.ACCEPTED if verdict.successful else ItemState.REFUSED
+        item.external_id = verdict.external_id if verdict.successful else item.external_id
         item.avid_id = verdict.avid_id[:100]
         item.status_text, item.code = verdict.status[:200], verdict.code[:80]
         item.message, item.field = verdict.message, verdict.field[:100]
         decided.append(item)
     if not decided:
         return []
-    links.update(decided, ["state", "avid_id", "status_text", "code", "message", "field"])
+    links.update(decided, ["state", "external_id", "avid_id", "status_text", "code", "message", "field"])
     _mark_subjects(ctx, outbox, decided)
     outbox.decided(ctx, decided)
     return decided
@@ -81,7 +85,7 @@ def drop(ctx: StageContext, outbox: Outbox, items: Sequence[BatchItem], *, why: 
     """
     BatchItem.objects.filter(pk__in=[item.pk for item in items]).update(state=ItemState.DROPPED, message=why)
     for item in items:
-        item.state = ItemState.DROPPED
+        item.state, item.message = ItemState.DROPPED, why
     if outcome:
         outbox.mark(ctx, [item.subject_id for item in items], outcome)
     outbox.decided(ctx, items)

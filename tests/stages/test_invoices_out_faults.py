@@ -25,6 +25,7 @@ from syncjobs.stages import invoices_out
 from tenants.models import Tenant
 from tests.stages.conftest import SYSTEM, FakeClock
 from tests.stages.outgoing_world import (
+    in_epicor,
     link,
     numbers,
     over_there,
@@ -137,16 +138,21 @@ def test_a_refusal_as_a_duplicate_is_success_if_our_own_submission_is_there(
     assert numbers(ledger, ready) == before
 
 
-def test_what_is_there_under_our_id_counts_only_if_it_is_the_same_invoice(
-    sandbox: Sandbox, ready: Tenant, run_stage: Run
+def test_one_that_is_there_with_another_amount_is_told_and_never_sent_again(
+    sandbox: Sandbox, ready: Tenant, run_stage: Run, ledger: Ledger
 ) -> None:
     run_stage(ready, "invoices_out")
     lost = link(ready, "INV-10000")
     lost.images.all().delete()
     lost.delete()
+    before = numbers(ledger, ready)
     over_there(sandbox, ready, "invoices", {"Number": "INV-10000"}, GrossAmount=Decimal("1.00"))
     run = run_stage(ready, "invoices_out", full_read=True)
-    assert (run.created, run.rejected) == (0, 1)
+    assert (run.created, run.rejected) == (1, 0)
+    assert link(ready, "INV-10000").state == "submitted"
     told = problem(ready, "INV-10000")
     assert told.code == "differs_over_there"
     assert "over 1.00 under this id, not INV-10000 over" in told.message
+    in_epicor(sandbox, ready, "INV-10000", Description="corrected")
+    run_stage(ready, "invoices_out")
+    assert numbers(ledger, ready) == before
