@@ -16,11 +16,12 @@ from connector.epicor.drafts import InvoiceDraft
 from connector.translate import captured_invoices
 from connector.translate.codebook import Codebook, Hold, Rules
 from connector.translate.vendors import parse_external_id
-from syncjobs.engine import ap_invoice_history, captured_links, codebook, problems
+from syncjobs.engine import ap_invoice_history, captured_links, codebook, origins, problems
 from syncjobs.engine.ap_invoice_history import History
 from syncjobs.engine.captured_links import key
 from syncjobs.engine.context import StageContext
-from syncjobs.models import InvoiceLink
+from syncjobs.models import InvoiceLink, Remittance
+from syncjobs.states import InvoiceState
 
 _DUPLICATE_HINT = (
     "If it is the same invoice, cancel one of the two in AvidXchange before both are paid; if it is another one, have "
@@ -110,12 +111,18 @@ def claim(ctx: StageContext, case: Case, vendor_num: int, invoice_num: str) -> H
     if (link.vendor_num, link.invoice_num) == (vendor_num, invoice_num):
         return None
     before, rows = key(link), InvoiceLink.objects.filter(tenant=ctx.tenant)
+    claimed = {"vendor_num": vendor_num, "invoice_num": invoice_num}
     try:
         with transaction.atomic():
-            rows.filter(pk=link.pk).update(vendor_num=vendor_num, invoice_num=invoice_num)
+            rows.filter(pk=link.pk).update(**claimed)
     except IntegrityError:
-        owner = rows.get(company=link.company, vendor_num=vendor_num, invoice_num=invoice_num)
-        return _taken(link, owner)
+        owner = rows.get(company=link.company, **claimed)
+        if not (owner.state == InvoiceState.HELD and owner.hold_code == origins.CODE):
+            return _taken(link, owner)
+        # It was held only until somebody would recognise it.
+        Remittance.objects.filter(tenant=ctx.tenant, invoice=owner).update(invoice=link)
+        owner.delete()
+        rows.filter(pk=link.pk).update(**claimed)
     link.vendor_num, link.invoice_num = vendor_num, invoice_num
     problems.report_page(ctx, "invoice", {before: None})
     return None

@@ -20,7 +20,7 @@ from connector.stages import Stage
 from connector.translate import invoices
 from connector.translate.codebook import Codebook, Hold
 from connector.transport.errors import Rejected
-from syncjobs.engine import codebook
+from syncjobs.engine import codebook, origins
 from syncjobs.engine.context import StageContext
 from syncjobs.engine.invoice_rows import Key, Translated
 from syncjobs.engine.submissions import external_id
@@ -104,11 +104,14 @@ class Desk:
             if isinstance(item := items[one], Hold) and item.code == ACCOUNT_NOT_MAPPED
         }
         inactive = self._inactive_accounts(missing.values())
+        captured = origins.from_avidxchange(self.ctx, documents, before)
         page = []
         for one, document in documents.items():
             item = items[one]
             vendor = vendors.get(one[0])
-            if isinstance(item, InvoiceItem) and vendor is not None and not vendor.active:
+            if one in captured:
+                item = captured[one]
+            elif isinstance(item, InvoiceItem) and vendor is not None and not vendor.active:
                 item = _inactive(item, vendor)
             elif isinstance(item, InvoiceItem) and item.po_number in absent:
                 item = _order_not_there(item)
