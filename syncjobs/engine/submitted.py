@@ -44,7 +44,11 @@ class Watched:
 def look(desk: Desk, pairs: Sequence[tuple[InvoiceLink, epicor.Invoice]]) -> list[Watched]:
     """Find out what happened to submitted and captured invoices of a page; asks Epicor only about suspects."""
     seen = [Watched(link, header, link.state, link.header_hash) for link, header in pairs]
-    changed = [one for one in seen if _ours(one.link) and one.link.header_hash != desk.hash_of(one.header)]
+    moved = [one for one in seen if _ours(one.link) and one.link.header_hash != desk.hash_of(one.header)]
+    for one in moved:
+        # Of one that was recognised over there nobody knows what was sent, so nor what has changed since.
+        one.header_hash = one.header_hash if one.link.desired_hash else desk.hash_of(one.header)
+    changed = [one for one in moved if one.link.desired_hash]
     open_again = [one for one in seen if one.link.state == InvoiceState.PAID and _left(one.header)]
     suspects = {_key(one.header): one for one in (*changed, *open_again)}
     documents: dict[Key, epicor.InvoiceDocument] = {}

@@ -17,7 +17,7 @@ from django.db.models.functions import Now
 
 from connector.avidxchange.decode import Records
 from connector.avidxchange.records import SubmittedInvoice
-from syncjobs.engine import approval_marks, batches, cursors, problems
+from syncjobs.engine import approval_marks, batches, cursors, problems, recognition
 from syncjobs.engine.context import StageContext
 from syncjobs.engine.problems import Finding
 from syncjobs.engine.submissions import APPROVED, INVOICE_BOX, PENDING, REJECTED, key, money
@@ -89,6 +89,7 @@ def _read_changed(ctx: StageContext, since: date) -> None:
     # Our own clock may be slow; a day more costs nothing.
     until = max(ctx.today() + timedelta(days=1), since)
     for page in ctx.avidxchange.invoices_modified(since, until):
+        recognition.recognise(ctx, page)
         links = _ours(ctx).filter(external_id__in=[there.external_id for there in page if there.external_id])
         with ctx.commit():
             _store(ctx, page, links.defer("desired", "captured"))
