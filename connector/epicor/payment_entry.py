@@ -7,7 +7,7 @@ of public payment generators; no public REST client creates payments end to end,
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 import msgspec
@@ -17,7 +17,7 @@ from connector.epicor.client import EpicorClient
 from connector.epicor.datasets import Dataset, dataset, is_true, new_row, put, refuse, rows, stamp
 from connector.epicor.drafts import AllocationDraft, PaymentDraft
 from connector.epicor.groups import CHECK_GROUPS, CheckGroup, find_group, find_or_make, require_free
-from connector.epicor.records import ALLOCATIONS, PAYMENTS, Allocation, EntitySet, Payment, text
+from connector.epicor.records import ALLOCATIONS, PAYMENTS, Allocation, EntitySet, Payment, columns, text
 from connector.transport.errors import Held, Rejected, System, Uncertain
 
 GROUPS = "Erp.BO.APChkGrpSvc"
@@ -67,6 +67,23 @@ def find(client: EpicorClient, *, identity_field: str, identity: str, vendor_num
             if isinstance(row, Payment) and (not column or text(getattr(row, column)) == identity):
                 found.setdefault(row.head_num, row)
     return [found[head_num] for head_num in sorted(found)]
+
+
+def standing(client: EpicorClient, *, identity_field: str, identities: Sequence[str]) -> dict[str, Payment]:
+    """Return which of these identities a payment that is not void carries, unposted or posted: a few dozen a question.
+
+    Of several payments with one identity the first is returned; that there are several is for ``find`` to see. Raises
+    ``KeyError`` for a column that a payment does not have.
+    """
+    column = {item.encode_name: item.name for item in msgspec.structs.fields(Payment)}[identity_field]
+    room = odata.MAX_QUERY - len(",".join(columns(Payment))) - 500
+    found: dict[str, Payment] = {}
+    for entity in (PAYMENTS, POSTED_PAYMENTS):
+        for clause in odata.any_of(identity_field, identities, room=max(room, 300)):
+            for row in client.find(entity, clause):
+                if isinstance(row, Payment) and not row.voided:
+                    found.setdefault(text(getattr(row, column)), row)
+    return {name: found[name] for name in identities if name in found}
 
 
 def create_header(client: EpicorClient, group_id: str, draft: PaymentDraft) -> int:

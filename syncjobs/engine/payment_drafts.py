@@ -1,15 +1,18 @@
 """From stored payments to drafts of AP payments, against what Epicor shows of their invoices at this moment.
 
 A payment is checked whole before anything of it is written: every invoice must be there, posted, not on hold, and have
-as much left to pay as the payment takes off it (epicor-unknowns E5).
+as much left to pay as the payment takes off it (epicor-unknowns E5). One that stands in Epicor has taken it off, even
+when we do not know that we recorded it. Its draft is made without looking at what is left, and its steps compare what
+stands with it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 
 from connector.avidxchange.records import Payment as PaymentRecord
+from connector.epicor import payment_entry
 from connector.epicor import records as epicor
 from connector.epicor.drafts import PaymentDraft
 from connector.translate import payments as translation
@@ -21,8 +24,19 @@ from syncjobs.engine.payment_store import Named, attach, in_currency, paid_by, r
 from syncjobs.models import InvoiceLink, Payment
 
 
-def translate(ctx: StageContext, rows: Sequence[Payment], rules: Rules) -> dict[int, PaymentDraft | Hold]:
-    """Return each payment's draft, or why it waits, by its key.
+def standing(ctx: StageContext, ids: Collection[str], rules: Rules) -> dict[str, epicor.Payment]:
+    """Return which of AvidXchange's payments stand in Epicor, by their ids: a question or two for a few dozen."""
+    if not ids:
+        return {}
+    names = {translation.identity(avid_id): avid_id for avid_id in ids}
+    found = payment_entry.standing(ctx.epicor, identity_field=translation.identity_field(rules), identities=list(names))
+    return {names[name]: row for name, row in found.items()}
+
+
+def translate(
+    ctx: StageContext, rows: Sequence[Payment], rules: Rules, *, stands: Collection[str] = ()
+) -> dict[int, PaymentDraft | Hold]:
+    """Return each payment's draft, or why it waits, by its key; those of ``stands`` (AvidXchange's ids) are in Epicor.
 
     Payments of one call that pay the same invoice see what the ones before them take off it.
     """
@@ -42,10 +56,10 @@ def translate(ctx: StageContext, rows: Sequence[Payment], rules: Rules) -> dict[
     with ctx.commit():
         attach(ctx, records, named, rules)
     for payment in rows:
-        record = records[payment.pk]
-        draft = _draft(record, named, shown, left, book=book, rules=rules)
+        record, there = records[payment.pk], payment.avid_id in stands
+        draft = _draft(record, named, shown, left, there=there, book=book, rules=rules)
         drafts[payment.pk] = draft
-        if isinstance(draft, Hold):
+        if isinstance(draft, Hold) or there:
             continue
         for part in draft.allocations:
             off = part.amount + (part.discount if rules.discount_semantics == "net" else 0)
@@ -59,6 +73,7 @@ def _draft(
     shown: Mapping[InvoiceKey, epicor.Invoice],
     left: Mapping[InvoiceKey, Decimal],
     *,
+    there: bool,
     book: Codebook,
     rules: Rules,
 ) -> PaymentDraft | Hold:
@@ -66,14 +81,14 @@ def _draft(
     priced = in_currency(record, links)
     if isinstance(priced, Hold):
         return priced
-    for link in links:
+    for link in () if there else links:
         hold = _not_payable(record, link, shown)
         if hold is not None:
             return hold
     refs = {}
     for key, link in named.items():
         if link.vendor_num is not None:
-            balance = left.get(balances.key(link.vendor_num, link.invoice_num))
+            balance = None if there else left.get(balances.key(link.vendor_num, link.invoice_num))
             refs[key] = translation.InvoiceRef(link.vendor_num, link.invoice_num, balance)
     return translation.to_epicor(priced, refs, codebook=book, rules=rules)
 

@@ -7,7 +7,7 @@ counted in one transaction; payments that the run goes on with are counted when 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 
 from django.db.models import Q
@@ -16,8 +16,9 @@ from django.db.models.functions import Now
 from connector.avidxchange import statuses
 from connector.avidxchange.decode import BadRow, Records
 from connector.avidxchange.records import Payment as PaymentRecord
+from connector.translate import payments as translation
 from connector.translate.codebook import Rules
-from syncjobs.engine import cursors, payment_moves, problems, reversals
+from syncjobs.engine import cursors, payment_drafts, payment_moves, problems, reversals
 from syncjobs.engine.context import StageContext
 from syncjobs.engine.payment_moves import FOR_REVIEW, Known
 from syncjobs.engine.payment_store import Told, known, record_of, recordings, resolve, store, touched
@@ -29,6 +30,8 @@ from tenants import audit
 STREAM = "payments"
 #: AvidXchange's midnight may come before ours, and our clock may be wrong by more; asking ahead costs nothing.
 AHEAD = timedelta(days=2)
+#: Where we have recorded nothing, as far as we know.
+UNRECORDED = frozenset({PaymentState.SEEN, PaymentState.READY, PaymentState.HELD})
 #: What the run goes on with.
 LATER = frozenset({PaymentState.READY, PaymentState.HELD, PaymentState.REVERSING})
 
@@ -90,8 +93,9 @@ def _take(ctx: StageContext, page: Records[PaymentRecord], *, rules: Rules, bad:
         heals=lambda codes: statuses.heals_by_itself(codes, ctx.avidxchange.profile.exception_map),
     )
     page_of = {payment.id: payment for payment in page}
+    stands = _standing(ctx, page_of.values(), old, begun, rules)
     told = [
-        Told(payment, payment_moves.decide(_known(old.get(payment.id), begun), payment, policy))
+        Told(payment, payment_moves.decide(_known(payment, old, begun, stands), payment, policy))
         for payment in page_of.values()
     ]
     named = resolve(ctx, list(page_of.values()), rules)
@@ -106,14 +110,37 @@ def _take(ctx: StageContext, page: Records[PaymentRecord], *, rules: Rules, bad:
     ctx.say(f"Read {len(page_of)} payments")
 
 
-def _known(row: Payment | None, begun: Mapping[int, Posting]) -> Known | None:
+def _standing(
+    ctx: StageContext,
+    page: Iterable[PaymentRecord],
+    old: Mapping[str, Payment],
+    begun: Mapping[int, Posting],
+    rules: Rules,
+) -> Collection[str]:
+    """Return which payments that were taken back stand in Epicor although we know of no recording.
+
+    A database that was put back from a backup may have forgotten that it recorded them.
+    """
+    back = [payment.id for payment in page if translation.reverses(payment.status)]
+    doubtful = [
+        name
+        for name in back
+        if name not in old or (old[name].state in UNRECORDED and not touched(begun.get(old[name].pk)))
+    ]
+    return payment_drafts.standing(ctx, doubtful, rules).keys()
+
+
+def _known(
+    news: PaymentRecord, old: Mapping[str, Payment], begun: Mapping[int, Posting], stands: Collection[str]
+) -> Known | None:
+    row = old.get(news.id)
     if row is None:
-        return None
+        return Known(state=PaymentState.SEEN, record=news, touched=True) if news.id in stands else None
     return Known(
         state=PaymentState(row.state),
         record=record_of(row),
         hold_code=row.hold_code,
-        touched=touched(begun.get(row.pk)),
+        touched=touched(begun.get(row.pk)) or news.id in stands,
     )
 
 

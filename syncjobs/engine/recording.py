@@ -17,10 +17,11 @@ from django.db.models.functions import Now
 
 from connector.epicor import payment_entry
 from connector.epicor.drafts import PaymentDraft
+from connector.epicor.records import Payment, text
 from connector.transport.errors import ConnectorError, Held, Rejected, Retry, System, Uncertain
 from syncjobs.engine import payment_steps, postings
 from syncjobs.engine.context import StageContext
-from syncjobs.engine.payment_steps import TOTALS
+from syncjobs.engine.payment_steps import GROUP, TOTALS
 from syncjobs.engine.postings import Facts, Step
 from syncjobs.models import Posting
 from syncjobs.states import PostingState
@@ -188,6 +189,18 @@ class Recorder:
         if self.build(posting, alone=True) == PostingState.READY:
             self.built.pop(posting.group_id, None)
             self._post_one(posting)
+
+
+def take_over(ctx: StageContext, posting: Posting, row: Payment) -> None:
+    """Note that a payment which was not begun stands in Epicor, in its group; inside ``ctx.commit()``.
+
+    No group is made for it then, and each of its other steps looks before it does anything.
+    """
+    if not posting.steps:
+        group_id = text(row.group_id)
+        done = {"step": GROUP, "state": "done", "at": ctx.now().isoformat(), "group_id": group_id, "found": True}
+        posting.steps, posting.group_id = [done], group_id
+        posting.save(update_fields=["steps", "group_id", "updated_at"])
 
 
 def is_built(posting: Posting) -> bool:

@@ -19,15 +19,17 @@ from django.db.models.functions import Now
 from connector.avidxchange import records as avid
 from connector.epicor import records as epicor
 from connector.epicor.drafts import PaymentDraft
+from connector.translate import payments as translation
 from connector.translate.codebook import Rules
 from connector.transport.errors import Held, Rejected
-from syncjobs.engine import balances, locks, payment_steps, postings, problems, recording, submissions
+from syncjobs.engine import balances, locks, payment_drafts, payment_steps, postings, problems, recording, submissions
 from syncjobs.engine.balances import InvoiceKey
 from syncjobs.engine.context import StageContext
 from syncjobs.engine.payment_moves import FOR_REVIEW
 from syncjobs.engine.payment_steps import VoidDraft
 from syncjobs.engine.payment_store import record_of, recordings
 from syncjobs.engine.problems import Finding
+from syncjobs.engine.submitted import PAID_ELSEWHERE
 from syncjobs.models import InvoiceLink, Payment, Posting, Remittance
 from syncjobs.states import INVOICE_THERE, InvoiceState, PaymentState, PostingState, advance
 from tenants import audit
@@ -53,13 +55,13 @@ def undo(ctx: StageContext, payment: Payment, rules: Rules) -> Undone:
     recorded = recordings([payment]).get(payment.pk)
     if ctx.dry_run:
         return Undone(payment, "updated" if ctx.tenant.epicor_connection.void_mode == "api" else "held")
-    if recorded is None:
-        return Undone(payment, "updated")
-    if not _given_up(recorded, ctx.now()):
+    if recorded is not None and not _given_up(recorded, ctx.now()):
         return Undone(payment, "uncertain")
-    draft = _draft(payment, recorded, rules)
+    draft = _draft(payment, recorded, rules) if recorded is not None else _draft_of_standing(ctx, payment, rules)
+    if draft is None:
+        return Undone(payment, "updated")
     if ctx.tenant.epicor_connection.void_mode != "api":
-        return _seen_undone(ctx, payment, draft, recorded)
+        return _seen_undone(ctx, payment, draft)
     return _undone(ctx, payment, draft)
 
 
@@ -95,13 +97,28 @@ def _draft(payment: Payment, recorded: Posting, rules: Rules) -> VoidDraft:
     )
 
 
+def _draft_of_standing(ctx: StageContext, payment: Payment, rules: Rules) -> VoidDraft | None:
+    """Return what is to be undone of a payment that we hold no recording of, by what Epicor shows; None for nothing."""
+    row = payment_drafts.standing(ctx, [payment.avid_id], rules).get(payment.avid_id)
+    if row is None:
+        return None
+    return VoidDraft(
+        vendor_num=row.vendor_num,
+        identity=translation.identity(payment.avid_id),
+        identity_field=translation.identity_field(rules),
+        bank_account_id=epicor.text(row.bank_acct_id),
+        void_date=max(epicor.day(row.check_date) or date.min, _day(record_of(payment), rules)),
+        status=payment.status,
+    )
+
+
 def _day(record: avid.Payment, rules: Rules) -> date:
     """Return the day a payment was taken back, in the tenant's time zone; never before the payment itself."""
     moment = record.voided_at or record.modified_at or record.cleared_at
     return moment.astimezone(ZoneInfo(rules.time_zone)).date() if moment is not None else date.min
 
 
-def _seen_undone(ctx: StageContext, payment: Payment, draft: VoidDraft, recorded: Posting) -> Undone:
+def _seen_undone(ctx: StageContext, payment: Payment, draft: VoidDraft) -> Undone:
     try:
         row = payment_steps.standing(ctx, draft)
     except (Held, Rejected) as fault:
@@ -238,6 +255,8 @@ def refresh(
                 link.state, link.state_reason = InvoiceState.REOPENED, why
     InvoiceLink.objects.bulk_update(links, ["paid_amount", "open_amount", "state", "state_reason"], batch_size=500)
     problems.report_page(ctx, "invoice", told, codes=(REOPENED,))
+    explained = [link for link in links if link.gross_amount - link.paid_amount == link.open_amount]
+    problems.report_page(ctx, "invoice", {submissions.key(link): None for link in explained}, codes=(PAID_ELSEWHERE,))
 
 
 def _paid(links: Sequence[InvoiceLink]) -> dict[int, Decimal]:

@@ -115,7 +115,8 @@ def _prepare(ctx: StageContext, rows: Sequence[Payment], rules: Rules) -> Work:
             fresh.append(payment)
         else:
             _go_on(work, posting, due=posting.pk in due)
-    drafts = payment_drafts.translate(ctx, fresh, rules)
+    stands = payment_drafts.standing(ctx, [payment.avid_id for payment in fresh], rules)
+    drafts = payment_drafts.translate(ctx, fresh, rules, stands=stands)
     work.holds = {pk: draft for pk, draft in drafts.items() if isinstance(draft, Hold)}
     work.outcomes |= dict.fromkeys(work.holds, "held")
     if ctx.dry_run:
@@ -125,7 +126,10 @@ def _prepare(ctx: StageContext, rows: Sequence[Payment], rules: Rules) -> Work:
         for payment in fresh:
             draft = drafts[payment.pk]
             if not isinstance(draft, Hold):
-                work.build.append(_intend(ctx, payment, draft, begun.get(payment.pk)))
+                posting = _intend(ctx, payment, draft, begun.get(payment.pk))
+                if payment.avid_id in stands:
+                    recording.take_over(ctx, posting, stands[payment.avid_id])
+                work.build.append(posting)
     return work
 
 

@@ -164,6 +164,24 @@ def test_a_payment_is_found_unposted_posted_and_where_the_entry_screen_hides_it(
         assert [(payment.head_num, payment.posted) for payment in found(here, draft)] == [(head_num, True)]
 
 
+def test_many_payments_are_asked_for_at_once_and_void_ones_do_not_stand() -> None:
+    with connected() as here:
+        draft = payment_draft(here, open_invoice(here))
+        first = msgspec.structs.replace(draft, identity="AvidXchange payment 1")
+        write_and_post(here, first)
+        wanted = [f"AvidXchange payment {number}" for number in range(60)]
+
+        def standing() -> dict[str, int]:
+            rows = entry.standing(here.client, identity_field=first.identity_field, identities=wanted)
+            return {name: row.head_num for name, row in rows.items()}
+
+        [posted] = found(here, first)
+        assert standing() == {first.identity: posted.head_num}
+        bank = first.bank_account_id
+        entry.void(here.client, posted.head_num, void_date=first.check_date, bank_account_id=bank)
+        assert standing() == {}
+
+
 def test_an_identity_in_another_case_is_another_payment() -> None:
     """The server compares texts without case (field lessons 3)."""
     with connected() as here:
