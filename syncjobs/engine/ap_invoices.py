@@ -62,7 +62,7 @@ def steps(ctx: StageContext, posting: Posting, group: Group) -> list[Step]:
     made.append(work.step("accounts", look=lambda: None, do=work.verify))
     if work.image_url:
         made.append(work.step("image", look=work.look_image, do=work.attach, look_first=True))
-    made.append(work.step("release", look=work.look_release, do=work.release))
+    made.append(work.step("release", look=work.look_release, do=work.release, look_first=True))
     return made
 
 
@@ -238,11 +238,10 @@ class _Entry:
         return {"file_name": file_name, "size": size}
 
     def look_release(self) -> Facts | None:
-        """A replay that found everything took no lock, so that there is none to give back."""
+        """Whoever found everything took no lock, so that there is none to give back."""
         steps = self.posting.steps
         made = any(entry["state"] == "started" and entry["step"] != "accounts" for entry in steps)
-        made = made or self.posting.replay_of_id is None or bool(postings.fact(self.posting, "mended"))
-        return None if made else {}
+        return None if made or postings.fact(self.posting, "mended") else {}
 
     def release(self) -> Facts:
         """Give the group back, unless a person has it: then there is nothing of ours to give back."""
