@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import StrEnum
 
+from connector.transport.errors import System
+
 
 class Stage(StrEnum):
     """A stage's name; members are in the order in which one cycle runs them."""
@@ -34,6 +36,18 @@ NEEDS: dict[Stage, tuple[Stage, ...]] = {
     Stage.PAYMENTS_IN: (Stage.VENDORS_OUT,),
 }
 
+#: The systems without which a stage does not begin. Approvals come from AvidXchange; only their marks go to Epicor,
+#: where a tenant wants them, and those wait by themselves.
+SYSTEMS: dict[Stage, tuple[System, ...]] = {
+    Stage.VENDORS_OUT: tuple(System),
+    Stage.GL_CODES_OUT: tuple(System),
+    Stage.PURCHASE_ORDERS_OUT: tuple(System),
+    Stage.INVOICES_OUT: tuple(System),
+    Stage.APPROVALS_IN: (System.AVIDXCHANGE,),
+    Stage.INVOICES_IN: tuple(System),
+    Stage.PAYMENTS_IN: tuple(System),
+}
+
 #: What a person reads for a stage's name.
 LABELS: dict[Stage, str] = {
     Stage.VENDORS_OUT: "Vendors to AvidXchange",
@@ -44,6 +58,11 @@ LABELS: dict[Stage, str] = {
     Stage.INVOICES_IN: "Captured invoices to Epicor",
     Stage.PAYMENTS_IN: "Payments to Epicor",
 }
+
+
+def needing(system: System) -> list[Stage]:
+    """Return the stages that wait while a system cannot be reached, in the order of a cycle."""
+    return [stage for stage in Stage if system in SYSTEMS[stage]]
 
 
 def in_order(names: Iterable[str]) -> list[Stage]:

@@ -1,4 +1,4 @@
-"""Reads for dashboards and commands: freshness, queues, what runs now, what failed, money in flight.
+"""Reads for dashboards and commands: freshness, queues, what runs now, what waits, what failed, money in flight.
 
 Nothing here changes a row. Every list is limited to the tenants that are handed in, and every count of a queue stops
 at ``CAP``: a person needs "more than 1,000", not a scan of a million rows (ux.md, bars).
@@ -16,9 +16,12 @@ from typing import Any
 from django.db.models import Count, Min, QuerySet, Sum
 from django.utils import timezone
 
-from connector.stages import Stage
-from syncjobs.engine import schedule
+from connector.stages import LABELS, Stage, needing
+from connector.transport.errors import System
+from syncjobs.engine import connections, schedule
+from syncjobs.engine import outages as waiting_for
 from syncjobs.models import (
+    ConnectionHealth,
     GLAccountMapping,
     InvoiceLink,
     Payment,
@@ -101,7 +104,7 @@ def queue_rows(tenants: Tenants) -> dict[str, QuerySet[Any]]:
     return {
         "vendors": vendors,
         "gl_accounts": accounts,
-        "held": held.exclude(subject_kind__in=("stage", "difference")),
+        "held": held.exclude(subject_kind__in=("stage", "difference", "connection")),
         "rejected": rejected,
         "differences": open_ones.filter(subject_kind="difference"),
     }
@@ -190,6 +193,33 @@ def running(tenants: Tenants) -> QuerySet[StageRun]:
     """Return what runs now, the longest first."""
     rows = StageRun.objects.filter(tenant__in=tenants, status=RunStatus.RUNNING)
     return rows.select_related("tenant").order_by("started_at")
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """A system that a tenant's stages leave alone at the moment; ``stages`` are those that wait for it."""
+
+    row: ConnectionHealth
+    words: str
+    stages: tuple[str, ...]
+
+
+def outages(tenants: Tenants) -> list[Outage]:
+    """Return the outages of the tenants, tenants by slug. Two queries."""
+    rows = connections.all_open(tenants)
+    on = defaultdict(set)
+    for tenant_id, stage in StageSchedule.objects.filter(
+        tenant__in=[row.tenant_id for row in rows], enabled=True
+    ).values_list("tenant_id", "stage"):
+        on[tenant_id].add(stage)
+    return [
+        Outage(
+            row,
+            waiting_for.words(row),
+            tuple(LABELS[stage] for stage in needing(System(row.system)) if stage in on[row.tenant_id]),
+        )
+        for row in rows
+    ]
 
 
 def last_failures(tenants: Tenants, *, most: int = 10) -> list[StageRun]:

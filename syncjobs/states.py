@@ -18,11 +18,15 @@ class WrongMove(Exception):
 
 
 class RunStatus(models.TextChoices):
-    """A stage run. Counts of an ended run add up to what it read."""
+    """A stage run. Counts of an ended run add up to what it read.
+
+    One that waits has ended too: a system it needs cannot be called now, and it is due again when that is over.
+    """
 
     RUNNING = "running", "Running"
     DONE = "done", "Done"
     DONE_WITH_PROBLEMS = "done_with_problems", "Done with problems"
+    WAITING = "waiting", "Waiting"
     FAILED = "failed", "Failed"
     ERRORED = "errored", "Errored"
     CANCELLED = "cancelled", "Cancelled"

@@ -43,6 +43,9 @@ _ACTIONS = {
     "schedule.changed": "Schedule changed",
     "run.cancelled": "Run cancelled",
     "run.asked": "Run asked for",
+    "connection.opened": "A system became unavailable",
+    "connection.closed": "It is available again",
+    "connection.tried_again": "Asked to be tried again",
 }
 
 

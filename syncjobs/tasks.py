@@ -17,7 +17,7 @@ from django.db import transaction
 
 from connector.stages import NEEDS, Stage
 from syncjobs import stages
-from syncjobs.engine import locks, loop, schedule, under_way
+from syncjobs.engine import locks, loop, outages, schedule, under_way
 from syncjobs.engine import prune as pruning
 from syncjobs.stages import approvals_in
 from tenants.audit import Actor
@@ -28,6 +28,8 @@ SCHEDULE = Actor.system("schedule")
 TICK = timedelta(minutes=1)
 #: How long a scheduled run waits for verdicts: a worker has better things to do, and polls come by themselves.
 PATIENCE_S = 5.0
+#: What a person asks for, which is done, or said to wait, whatever the schedule says.
+ASKED = ("person", "replay")
 
 
 def ring(tenant_id: int, stage: str, *, trigger: str, actor: Actor = SCHEDULE, **options: Any) -> None:
@@ -93,6 +95,8 @@ def prune() -> None:
 
 
 def _run(tenant: Tenant, stage: Stage, policy: loop.Policy, *, trigger: str, **options: Any) -> None:
+    if trigger not in ASKED and _waits(tenant, stage, trigger):
+        return
     try:
         loop.run_stage(tenant, stage, policy, trigger=trigger, patience_s=PATIENCE_S, **options)
     except loop.Busy:
@@ -109,8 +113,15 @@ def _run(tenant: Tenant, stage: Stage, policy: loop.Policy, *, trigger: str, **o
 
 def _allowed(tenant: Tenant, stage: Stage, trigger: str) -> bool:
     """A person may run a stage that is switched off, or a tenant that is being set up; nobody runs a paused tenant."""
-    asked = trigger in ("person", "replay")
-    return tenant.status != TenantStatus.PAUSED if asked else schedule.may_run(tenant, stage)
+    return tenant.status != TenantStatus.PAUSED if trigger in ASKED else schedule.may_run(tenant, stage)
+
+
+def _waits(tenant: Tenant, stage: Stage, trigger: str) -> bool:
+    """Whether a system that a stage needs is not called at present; then a run that was due comes back afterwards."""
+    until = outages.waits_until(tenant, stage)
+    if until is not None and trigger == "schedule":
+        schedule.put_off(tenant, [stage], until, taken=True)
+    return until is not None
 
 
 def _on_commit(bell: Callable[[], object]) -> None:

@@ -52,12 +52,15 @@ _RECORDS: dict[str, str] = {
 
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """Add work queues, what runs, freshness and failures of the person's tenants to the first page."""
+    """Add work queues, what runs, freshness, outages and failures of the person's tenants to the first page."""
     tenants = list(access.tenants_for(request.user))
     fresh = selectors.freshness(tenants)
     by_tenant: dict[Tenant, list[selectors.Freshness]] = defaultdict(list)
     for one in fresh:
         by_tenant[one.schedule.tenant].append(one)
+    waiting: dict[Tenant, list[selectors.Outage]] = defaultdict(list)
+    for outage in selectors.outages(tenants):
+        waiting[outage.row.tenant].append(outage)
     context |= {
         "tenants": tenants,
         "queues": [
@@ -65,7 +68,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
             for queue in selectors.queues(tenants)
         ],
         "running": list(selectors.running(tenants)),
-        "freshness": [(tenant, by_tenant.get(tenant, [])) for tenant in tenants],
+        "freshness": [(tenant, by_tenant.get(tenant, []), waiting.get(tenant, [])) for tenant in tenants],
         "failures": selectors.last_failures(tenants),
         "flight": selectors.money_in_flight(tenants),
         "may_add": request.user.is_superuser,

@@ -6,14 +6,17 @@ outlives a call. Tokens fetched by a client are shared by all workers of the con
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, TypedDict, TypeVar, Unpack
 
 import msgspec
+import requests
 from django.conf import settings
 from django.db import connection as database
 
@@ -23,6 +26,8 @@ from connector.epicor.client import EpicorClient, EpicorConfig
 from connector.transport.attempts import Attempt
 from connector.transport.auth import Token
 from connector.transport.errors import Misconfigured, System
+from connector.transport.limits import Shared
+from connector.transport.retry import ONCE, RetryPolicy
 from tenants.models import AvidXchangeConnection, Connection, EpicorConnection, SharedToken, Tenant
 
 OnAttempt = Callable[[Attempt], None]
@@ -30,31 +35,52 @@ C = TypeVar("C", bound=Connection)
 
 #: How long a token read from the database is used without looking again. A look costs a query before every call.
 _FRESH_S = 5.0
+#: How long a ping waits for an answer, in seconds.
+PING_S = 15.0
 _NAMES = {System.EPICOR: "Epicor", System.AVIDXCHANGE: "AvidXchange"}
 
 
-def epicor_client(tenant: Tenant, *, on_attempt: OnAttempt | None = None) -> EpicorClient:
-    """Return a client of the tenant's Epicor company; close it when done.
+class Options(TypedDict, total=False):
+    """What whoever wants a client may choose: see ``HttpClient``. ``retry`` takes the place of the system's own."""
+
+    on_attempt: OnAttempt | None
+    shared: Shared | None
+    sleep: Callable[[float], None]
+    session: requests.Session | None
+    retry: RetryPolicy | None
+
+
+def epicor_client(tenant: Tenant, *, longest_s: float = math.inf, **options: Unpack[Options]) -> EpicorClient:
+    """Return a client of the tenant's Epicor company, that waits ``longest_s`` for an answer; close it when done.
 
     Raises ``Misconfigured`` where the connection is missing, incomplete or has an address that is not allowed.
     """
-    return EpicorClient(
-        epicor_config(tenant),
-        on_attempt=on_attempt,
-        allow_private_hosts=settings.ALLOW_PRIVATE_HOSTS,
-        token_cache=DatabaseTokenCache(tenant, System.EPICOR),
-    )
+    config = epicor_config(tenant)
+    config = replace(config, timeout_s=min(config.timeout_s, longest_s))
+    return EpicorClient(config, **_everywhere(tenant, System.EPICOR), **options)
 
 
-def avidxchange_client(tenant: Tenant, *, on_attempt: OnAttempt | None = None) -> AvidXchangeClient:
+def avidxchange_client(tenant: Tenant, *, longest_s: float = math.inf, **options: Unpack[Options]) -> AvidXchangeClient:
     """Return a client of the tenant's AvidXchange customer; close it when done. Raises as ``epicor_client`` does."""
-    return AvidXchangeClient(
-        avidxchange_config(tenant),
-        avidxchange_profile(tenant),
-        on_attempt=on_attempt,
-        allow_private_hosts=settings.ALLOW_PRIVATE_HOSTS,
-        token_cache=DatabaseTokenCache(tenant, System.AVIDXCHANGE),
-    )
+    config = avidxchange_config(tenant)
+    config = replace(config, timeout_s=min(config.timeout_s, longest_s))
+    return AvidXchangeClient(config, avidxchange_profile(tenant), **_everywhere(tenant, System.AVIDXCHANGE), **options)
+
+
+def ping(tenant: Tenant, system: System, **options: Unpack[Options]) -> None:
+    """Make the cheapest call to a system once, whatever is known of its connection; raises what came of it."""
+    make = epicor_client if system is System.EPICOR else avidxchange_client
+    options["retry"] = ONCE
+    client = make(tenant, longest_s=PING_S, **options)
+    try:
+        client.ping()
+    finally:
+        client.close()
+
+
+def _everywhere(tenant: Tenant, system: System) -> dict[str, Any]:
+    """What every client of a connection has."""
+    return {"allow_private_hosts": settings.ALLOW_PRIVATE_HOSTS, "token_cache": DatabaseTokenCache(tenant, system)}
 
 
 def epicor_config(tenant: Tenant) -> EpicorConfig:
@@ -151,7 +177,7 @@ class DatabaseTokenCache:
             read_at, token = self._recent.get(key, (0.0, None))
             if token is not None and self._monotonic() - read_at < _FRESH_S:
                 return token
-        with _tidy_connection():
+        with tidy_connection():
             stored = SharedToken.objects.filter(**self._where, key=key).first()
         if stored is None or stored.token is None or not stored.token.opens():
             return None
@@ -161,7 +187,7 @@ class DatabaseTokenCache:
     def put(self, key: str, token: Token) -> None:
         """Store a fetched token for everybody."""
         text = msgspec.json.encode((token.value, token.expires_at)).decode()
-        with _tidy_connection():
+        with tidy_connection():
             SharedToken.objects.update_or_create(**self._where, key=key, defaults={"token": text})
         self._remember(key, token)
 
@@ -172,7 +198,7 @@ class DatabaseTokenCache:
 
 
 @contextmanager
-def _tidy_connection() -> Iterator[None]:
+def tidy_connection() -> Iterator[None]:
     """Close the database connection again if this thread had none.
 
     A client's own threads ask for tokens too, and nobody would close what they leave open.

@@ -13,7 +13,7 @@ WRITES = ("created", "updated")
 STAGES = (
     "vendors_out", "gl_codes_out", "purchase_orders_out", "invoices_out", "approvals_in", "invoices_in", "payments_in",
 )  # fmt: skip
-FAILED = frozenset({"failed", "errored", "cancelled", "lost"})
+FAILED = frozenset({"failed", "errored", "cancelled", "lost", "waiting"})
 
 Json = Mapping[str, Any]
 

@@ -34,6 +34,8 @@ from connector.transport.attempts import Attempt
 from connector.transport.auth import TokenCache
 from connector.transport.client import Answer
 from connector.transport.errors import Misconfigured, Rejected, System, Uncertain
+from connector.transport.limits import Shared
+from connector.transport.retry import RetryPolicy
 
 __all__ = ["AvidXchangeClient", "AvidXchangeConfig", "BatchKind"]
 
@@ -52,6 +54,8 @@ class AvidXchangeClient:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         sleep: Callable[[float], None] = time.sleep,
         session: requests.Session | None = None,
+        shared: Shared | None = None,
+        retry: RetryPolicy | None = None,
     ) -> None:
         self.profile = profile or Profile()
         self._root = urls.root(config.base_url, self.profile.path_prefix)
@@ -64,6 +68,8 @@ class AvidXchangeClient:
             now=now,
             sleep=sleep,
             session=session,
+            shared=shared,
+            retry=retry,
         )
         self._lists = Lists(self._http, self._root, self.profile)
         self._clean = self._http.redactor.text
@@ -141,6 +147,10 @@ class AvidXchangeClient:
     def accounting_systems(self) -> list[tuple[str, str]]:
         """Read the (id, name) of the customer's accounting systems (R2), which is also the connection test."""
         return self._lists.pairs("accounting_systems", kind="accounting_system", second="name")
+
+    def ping(self) -> None:
+        """Make the cheapest call that needs the login; raises what came instead of an answer."""
+        self._http.read(self._lists.url("accounting_systems"), operation="accounting_systems")
 
     def bank_accounts(self) -> list[tuple[str, str]]:
         """Read the (id, status) of the bank accounts (R23); a status is Pending, Synced or Failed."""

@@ -15,7 +15,7 @@ from connector.transport.attempts import Attempt
 from connector.transport.auth import Auth, BearerTokenAuth, TokenCache, TokenHeadersAuth
 from connector.transport.client import Answer, HttpClient
 from connector.transport.errors import ConnectorError, Misconfigured, System
-from connector.transport.limits import Limits
+from connector.transport.limits import Limits, Shared
 from connector.transport.redact import Redactor
 from connector.transport.retry import RetryPolicy
 from connector.transport.tokens import ClientCredentials
@@ -93,6 +93,8 @@ def connect(
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     sleep: Callable[[float], None] = time.sleep,
     session: requests.Session | None = None,
+    shared: Shared | None = None,
+    retry: RetryPolicy | None = None,
 ) -> HttpClient:
     """Return the HTTP client of a connection. Raises ``Misconfigured`` for settings that cannot work."""
     redactor = Redactor([config.company_token, config.user_token, config.client_secret])
@@ -106,7 +108,7 @@ def connect(
         base_url=config.base_url,
         auth=authenticate(config, profile, token_cache=token_cache, now=now),
         classify=classify,
-        retry=RetryPolicy(base_s=1, statuses=frozenset(profile.retry_statuses)),
+        retry=retry or profile.retry,
         limits=Limits(max_concurrency=config.max_concurrency, max_rps=profile.max_rps, timeout_read_s=config.timeout_s),
         redactor=redactor,
         default_headers={name: value for name, value in fixed.items() if name and value},
@@ -116,4 +118,5 @@ def connect(
         sleep=sleep,
         session=session,
         request_id_header=profile.header_request_id,
+        shared=shared,
     )

@@ -29,15 +29,14 @@ from connector.transport.retry import retry_after
 
 __all__ = ["ITEM_FAULTS", "Category", "Fault", "ItemFault", "classify", "decode_error", "error_of", "item_fault"]
 
-#: The longest wish to wait that is honoured, in seconds (contract 8).
-RETRY_AFTER_CAP_S = 900
 _PARSED_BYTES = 64 * 1024
 _TEXT_MAX = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """A decoded refusal. ``message`` is redacted; ``wire_code`` is the far side's own word or number."""
+    """A decoded refusal. ``message`` is redacted; ``wire_code`` is the far side's own word or number;
+    ``retry_after_s`` is its wish as it stands, which the client cuts to what the profile allows."""
 
     category: Category
     code: str
@@ -100,7 +99,6 @@ def decode_error(answer: Answer, clean: Callable[[str], str]) -> Fault:
     """Decode any refusal (shapes E1 to E6). ``clean`` redacts text; never raises."""
     wire_code, message, field, external_id = _said(answer)
     row = next((row for row in ROWS if row.matches(answer.status, wire_code, message)), None)
-    wish = retry_after(answer.headers)
     return Fault(
         category=row.category if row else Category.UNEXPECTED,
         code=row.code if row else "unexpected_answer",
@@ -110,7 +108,7 @@ def decode_error(answer: Answer, clean: Callable[[str], str]) -> Fault:
         external_id=clean(external_id)[:100],
         http_status=answer.status,
         request_id=answer.request_id,
-        retry_after_s=None if wish is None else min(wish, RETRY_AFTER_CAP_S),
+        retry_after_s=retry_after(answer.headers),
     )
 
 

@@ -21,11 +21,14 @@ from connector.avidxchange import statuses
 from connector.avidxchange.fields import FIELDS
 from connector.avidxchange.records import PaymentMethod, PaymentStatus
 from connector.avidxchange.resources import PARAMS, RESOURCES
+from connector.transport.retry import RetryPolicy
 from connector.zones import is_zone
 
 HeaderName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9-]*$", max_length=100)]
 Positive = Annotated[int, Meta(ge=1)]
 ParamName = Annotated[str, Meta(pattern=r"^\$?[A-Za-z0-9_.-]+$")]
+Tries = Annotated[int, Meta(ge=1, le=20)]
+FirstPause = Annotated[float, Meta(gt=0, le=60)]
 Healing = Literal["heals", "review"]
 
 #: Settings that are tables: an override is merged into the default, name by name.
@@ -40,8 +43,9 @@ class Profile(Struct, frozen=True, kw_only=True):
     """The settings of contract section 1 that are not the connection's own, with its defaults.
 
     ``page_size`` and ``batch_max_items`` are counts, ``window_days_max`` days, ``*_s`` seconds, ``image_max_bytes``
-    bytes. ``accounting_system_id`` "" means the only one that AvidXchange lists. ``header_company_id`` is sent where
-    the connection has a company id (its default is assumed; "" sends none).
+    bytes. ``retry_*`` say how a read that failed is tried again and ``throttle_*`` how after "slow down" (contract 8):
+    how many tries in all, and the first pause. ``accounting_system_id`` "" means the only one that AvidXchange lists.
+    ``header_company_id`` is sent where the connection has a company id (its default is assumed; "" sends none).
     """
 
     environment: Literal["sandbox", "production"] = "sandbox"
@@ -72,6 +76,11 @@ class Profile(Struct, frozen=True, kw_only=True):
     retry_statuses: Annotated[tuple[Annotated[int, Meta(ge=400, le=599)], ...], Meta(min_length=1)] = (
         408, 425, 429, 500, 502, 503, 504,
     )  # fmt: skip
+    retry_attempts: Tries = 5
+    retry_first_s: FirstPause = 1
+    throttle_attempts: Tries = 8
+    throttle_first_s: FirstPause = 5
+    retry_after_max_s: Annotated[float, Meta(ge=1, le=86_400)] = 900
     vendor_id_separator: Annotated[str, Meta(min_length=1, max_length=3)] = "|"
     accounting_system_id: str = ""
     fields: dict[str, tuple[str, ...]] = field(
@@ -80,6 +89,18 @@ class Profile(Struct, frozen=True, kw_only=True):
     status_map: dict[str, PaymentStatus] = field(default_factory=lambda: dict(statuses.STATUS_MAP))
     method_map: dict[str, PaymentMethod] = field(default_factory=lambda: dict(statuses.METHOD_MAP))
     exception_map: dict[str, Healing] = field(default_factory=lambda: dict(statuses.EXCEPTION_MAP))
+
+    @property
+    def retry(self) -> RetryPolicy:
+        """How a read is tried again."""
+        return RetryPolicy(
+            attempts=self.retry_attempts,
+            base_s=self.retry_first_s,
+            statuses=frozenset(self.retry_statuses),
+            retry_after_cap_s=self.retry_after_max_s,
+            throttle_attempts=self.throttle_attempts,
+            throttle_base_s=self.throttle_first_s,
+        )
 
     @property
     def zone(self) -> ZoneInfo:

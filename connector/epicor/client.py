@@ -20,12 +20,13 @@ from connector.epicor.config import EpicorConfig
 from connector.epicor.downloads import Base64Value
 from connector.epicor.gateway import Gateway
 from connector.epicor.paging import Keyset, Question, Skip, walk
-from connector.epicor.records import PAY_METHODS, EntitySet, InvoiceDocument, Row, columns
+from connector.epicor.records import PAY_METHODS, PUR_TERMS, EntitySet, InvoiceDocument, Row, columns
 from connector.epicor.rows import BadRow, Decoded, Page, check_companies, decode
 from connector.transport.attempts import Attempt
 from connector.transport.auth import TokenCache
 from connector.transport.errors import ConnectorError, Misconfigured, Rejected, System
-from connector.transport.retry import http_date
+from connector.transport.limits import Shared
+from connector.transport.retry import RetryPolicy, http_date
 from connector.transport.sender import header
 
 __all__ = ["BadRow", "EpicorClient", "EpicorConfig", "Page"]
@@ -68,6 +69,8 @@ class EpicorClient:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         sleep: Callable[[float], None] = time.sleep,
         session: requests.Session | None = None,
+        shared: Shared | None = None,
+        retry: RetryPolicy | None = None,
     ) -> None:
         self._gateway = Gateway(
             config,
@@ -77,6 +80,8 @@ class EpicorClient:
             now=now,
             sleep=sleep,
             session=session,
+            shared=shared,
+            retry=retry,
         )
         self._page_size = config.page_size
         self._pager = Keyset if config.paging == "keyset" else Skip
@@ -233,6 +238,10 @@ class EpicorClient:
         otherwise it repeats itself. GetNew and OnChange methods only compute, so they do not write.
         """
         return self._gateway.call(service, method, params, writes=writes)
+
+    def ping(self) -> None:
+        """Make the cheapest call that goes all the way to the company's data; raises what came instead of an answer."""
+        self.peek(PUR_TERMS)
 
     # -- for connection tests -----------------------------------------------------------------------------------------
 

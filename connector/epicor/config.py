@@ -15,12 +15,17 @@ from urllib.parse import urlsplit
 
 from connector.transport.auth import Auth, BasicAuth, BearerTokenAuth, TokenCache
 from connector.transport.errors import Misconfigured, System
+from connector.transport.retry import RetryPolicy
 from connector.transport.tokens import ClientCredentials, EpicorTokenResource
 
 #: Epicor's identity provider; regional ones differ, so a tenant may name another (epicor.md 2.1).
 DEFAULT_TOKEN_URL = "https://login.epicor.com/connect/token"  # noqa: S105  (an address)
 AUTH_MODES = ("basic", "oauth2", "epicor_token")
 PAGING_MODES = ("keyset", "skip")
+
+#: How Epicor is asked again. It publishes no rate limit: 429 and 503 come from gateways, and licences used up mean that
+#: calls wait some 20 s (epicor.md 8), so "slow down" is answered by longer waits and not by many.
+RETRY = RetryPolicy(attempts=5, base_s=0.5, throttle_attempts=5, throttle_base_s=5)
 
 _NAME = re.compile(r"[A-Za-z0-9._~-]+")
 

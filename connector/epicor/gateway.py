@@ -17,15 +17,16 @@ import msgspec
 import requests
 
 from connector.epicor import odata
-from connector.epicor.config import EpicorConfig
+from connector.epicor.config import RETRY, EpicorConfig
 from connector.epicor.faults import classify
 from connector.epicor.rows import check_companies, unreadable
 from connector.transport.attempts import Attempt
 from connector.transport.auth import TokenCache
 from connector.transport.client import Answer, HttpClient
 from connector.transport.errors import ConnectorError, Held, Misconfigured, Rejected, System, Uncertain
-from connector.transport.limits import Limits
+from connector.transport.limits import Limits, Shared
 from connector.transport.redact import Redactor
+from connector.transport.retry import RetryPolicy
 
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 _REPLY = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)
@@ -46,6 +47,8 @@ class Gateway:
         now: Callable[[], datetime],
         sleep: Callable[[float], None],
         session: requests.Session | None,
+        shared: Shared | None,
+        retry: RetryPolicy | None,
     ) -> None:
         config.check()
         self.root = config.root
@@ -58,6 +61,7 @@ class Gateway:
             base_url=config.root,
             auth=config.auth(token_cache, now),
             classify=partial(classify, redactor=redactor),
+            retry=retry or RETRY,
             limits=Limits(max_concurrency=config.max_concurrency, timeout_read_s=config.timeout_s),
             redactor=redactor,
             default_headers=config.headers(),
@@ -66,6 +70,7 @@ class Gateway:
             now=now,
             sleep=sleep,
             session=session,
+            shared=shared,
         )
 
     def close(self) -> None:

@@ -4,6 +4,7 @@ A read that failed for a passing reason is tried again as ``retry.decide`` says.
 arrived is ``Retry``, what may have arrived without our hearing of it is ``Uncertain`` (design section 5). A 401 means
 "not processed" for both, so credentials are refreshed once and the call repeated; a second 401 is classified by its
 text like any other answer. What an answer means is the system's own business: ``classify`` decides, 200 or not.
+A wish to slow down holds for everybody on the connection, and ``Waits`` ends whatever was to be called.
 """
 
 from __future__ import annotations
@@ -19,11 +20,12 @@ import requests
 
 from connector.transport.attempts import Attempt
 from connector.transport.auth import Auth
-from connector.transport.errors import ConnectorError, Rejected, Retry, System, Uncertain
-from connector.transport.limits import Limits
+from connector.transport.errors import ConnectorError, Rejected, Retry, System, Uncertain, Waits
+from connector.transport.guard import is_throttled
+from connector.transport.limits import Limits, Shared
 from connector.transport.multipart import Multipart
 from connector.transport.redact import Redactor
-from connector.transport.retry import RetryPolicy, decide
+from connector.transport.retry import RetryPolicy, decide, pause, retry_after
 from connector.transport.sender import Answer, Classify, Sender, header
 from connector.transport.wire import Call, Failure, Fate
 
@@ -37,7 +39,8 @@ class HttpClient:
     """Calls one system for one tenant. Safe to be used by several threads; ``close`` it when done.
 
     ``classify`` is asked about every answer and returns the error that it is, or None. ``on_attempt`` is told of every
-    try, token calls included. Raises ``Misconfigured`` (code ``address_refused``) for an address that is not allowed.
+    try, token calls included. ``shared`` is what the connection's workers share; without it the client keeps its limits
+    for itself. Raises ``Misconfigured`` (code ``address_refused``) for an address that is not allowed.
     """
 
     def __init__(
@@ -58,6 +61,7 @@ class HttpClient:
         session: requests.Session | None = None,
         request_id_header: str = "X-Request-Id",
         jitter: Callable[[], float] = random.random,
+        shared: Shared | None = None,
     ) -> None:
         self.system = system
         self.base_url = base_url
@@ -69,12 +73,13 @@ class HttpClient:
         self._jitter = jitter
         self._budget = self._policy.budget
         self._budget_lock = threading.Lock()
+        if shared:
+            shared.guard.fit(most=self.limits.max_concurrency, attempts=self._policy.attempts)
         self._sender = Sender(
             system=system,
             base_url=base_url,
             auth=auth,
             classify=classify,
-            longest_wait_s=self._policy.cap_s,
             wish_cap_s=self._policy.retry_after_cap_s,
             limits=self.limits,
             redactor=self.redactor,
@@ -85,6 +90,7 @@ class HttpClient:
             sleep=sleep,
             session=session,
             request_id_header=request_id_header,
+            shared=shared,
         )
 
     def __repr__(self) -> str:
@@ -190,6 +196,10 @@ class HttpClient:
     def _wait_before_repeat(
         self, outcome: Answer | Failure, error: ConnectorError | None, attempt: int
     ) -> float | None:
+        jitter, now = self._jitter(), self._now()
+        stop = self._hold(outcome, error, attempt=attempt, jitter=jitter, now=now)
+        if stop is not None:
+            raise stop
         if isinstance(outcome, Failure):
             if outcome.fate not in {Fate.NOT_SENT, Fate.LOST}:
                 return None
@@ -208,10 +218,30 @@ class HttpClient:
             status=status,
             headers=headers,
             attempt=attempt,
-            jitter=self._jitter(),
-            now=self._now(),
+            jitter=jitter,
+            now=now,
+            throttled=is_throttled(outcome.status, error),
         )
         return wait if wait is not None and self._spend() else None
+
+    def _hold(
+        self, outcome: Answer | Failure, error: ConnectorError | None, *, attempt: int, jitter: float, now: datetime
+    ) -> Waits | None:
+        """Keep everybody from calling for as long as the far side asks for, or as we give it after "slow down".
+
+        Returns the ``Waits`` that it comes to where that is too long for a run to wait.
+        """
+        if isinstance(outcome, Failure) or not isinstance(error, Retry):
+            return None
+        headers, throttled = outcome.headers, is_throttled(outcome.status, error)
+        if not throttled and retry_after(headers, now=now) is None:
+            return None
+        wait = pause(self._policy, headers=headers, attempt=attempt, jitter=jitter, now=now, throttled=throttled)
+        try:
+            self._sender.hold(wait, error.message)
+        except Waits as stop:
+            return stop
+        return None
 
     def _once(self, call: Call, operation: str) -> Answer:
         outcome, error = self._sender.send(call, operation)
@@ -219,12 +249,13 @@ class HttpClient:
             if outcome.fate in {Fate.LOST, Fate.TOO_LARGE}:
                 raise self._uncertain(f"{operation}: {outcome.text}.", outcome.status, "", error)
             self._give_up(outcome, error, operation)
+        stop = self._hold(outcome, error, attempt=1, jitter=self._jitter(), now=self._now())
         # A 2xx that is not the system's own (a proxy's page) says nothing about what became of the write.
         if outcome.status in _UNKNOWN_OUTCOME or (isinstance(error, Retry) and outcome.status < 300):
             text = error.message if error else f"The server answered {outcome.status}."
             raise self._uncertain(text, outcome.status, outcome.request_id, error)
         if error is not None:
-            raise error
+            raise stop or error
         return outcome
 
     def _uncertain(self, text: str, status: int | None, request_id: str, error: ConnectorError | None) -> Uncertain:

@@ -2,7 +2,8 @@
 
 Each carries facts, never advice about code: which system, which HTTP status, the far side's own request id, and a
 message that is already free of secrets. ``Retry`` means later, ``Rejected`` this record, ``Held`` a person decides,
-``Misconfigured`` pause this tenant's stage, ``Uncertain`` the request may have been carried out: look first.
+``Misconfigured`` pause this tenant's stage, ``Uncertain`` the request may have been carried out: look first. ``Waits``
+is the ``Retry`` that is about the whole connection and not about the record at hand.
 """
 
 from __future__ import annotations
@@ -59,6 +60,14 @@ class Retry(ConnectorError):
     ) -> None:
         super().__init__(message, system=system, code=code, status=status, request_id=request_id, hint=hint)
         self.delay_s = delay_s
+
+
+class Waits(Retry):
+    """The connection is left alone, or all its places are taken, for ``delay_s``: nobody is to call until then.
+
+    The run that meets it ends, whatever else it had to do with that system, and no record is to blame for it. Where a
+    record's own ``Retry`` is put off and the next record tried, this one is raised on.
+    """
 
 
 class Rejected(ConnectorError):

@@ -19,8 +19,9 @@ import requests
 from connector.transport import addresses
 from connector.transport.attempts import Attempt, note
 from connector.transport.auth import Auth, TokenReply, TokenRequest
-from connector.transport.errors import ConnectorError, Misconfigured, Rejected, Retry, System
-from connector.transport.limits import Gate, Limits
+from connector.transport.errors import ConnectorError, Misconfigured, Rejected, Retry, System, Waits
+from connector.transport.guard import NAP_S, Sign, sign_of
+from connector.transport.limits import Gate, Limits, Shared
 from connector.transport.multipart import Multipart
 from connector.transport.redact import Redactor
 from connector.transport.retry import retry_after
@@ -47,6 +48,10 @@ def header(headers: Mapping[str, str], name: str) -> str:
     return next((value for key, value in headers.items() if key.lower() == name.lower()), "")
 
 
+#: Failures that say something about the connection; a refused address or certificate is for a person to mend.
+_UNANSWERED = frozenset({Fate.NOT_SENT, Fate.LOST})
+
+
 class Sender:
     """Sends calls for one tenant and system. Safe to be used by several threads."""
 
@@ -57,7 +62,6 @@ class Sender:
         base_url: str,
         auth: Auth,
         classify: Classify,
-        longest_wait_s: float,
         wish_cap_s: float,
         limits: Limits,
         redactor: Redactor,
@@ -68,6 +72,7 @@ class Sender:
         sleep: Callable[[float], None],
         session: requests.Session | None,
         request_id_header: str,
+        shared: Shared | None,
     ) -> None:
         self.system = system
         self._allow_private_hosts = allow_private_hosts
@@ -75,7 +80,6 @@ class Sender:
         self._origin = addresses.origin(base_url)
         self._auth = auth
         self._classify = classify
-        self._longest_wait_s = longest_wait_s
         self._wish_cap_s = wish_cap_s
         self._limits = limits
         self._redactor = redactor
@@ -83,13 +87,22 @@ class Sender:
         self._on_attempt = on_attempt
         self._now = now
         self._request_id_header = request_id_header
-        self._gate = Gate(limits, sleep=sleep)
+        self._guard = shared.guard if shared else None
+        self._gate = Gate(limits, system=system, shared=shared, sleep=sleep)
         self._session = session or new_session(limits, allow_private_hosts=allow_private_hosts)
         self._verify: bool | str = os.environ.get("REQUESTS_CA_BUNDLE") or True
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections and give the places back."""
+        self._gate.close()
         self._session.close()
+
+    def hold(self, seconds: float, words: str) -> None:
+        """Let nobody on this connection call for some seconds. Raises ``Waits`` if that is too long to wait here."""
+        if seconds <= NAP_S:
+            self._gate.pause(seconds)
+        if self._guard:
+            self._guard.slow_down(seconds, words)
 
     def prepare(
         self,
@@ -120,14 +133,18 @@ class Sender:
         """Make one try, or two around a 401 if the credentials could be refreshed.
 
         Returns the answer or why there is none, and the error it amounts to, if it does. A token that cannot be had
-        just now counts as "not sent". Raises ``Misconfigured`` when the token address refuses the login.
+        just now counts as "not sent". Raises ``Misconfigured`` when the token address refuses the login, ``Waits`` when
+        nobody is to call.
         """
         try:
             used = self._auth.headers(self._send_token)
             outcome, error = self._try(call, operation, used)
             if isinstance(outcome, Answer) and outcome.status == 401 and self._auth.refused(used, self._send_token):
                 outcome, error = self._try(call, operation, self._auth.headers(self._send_token))
+        except Waits:
+            raise
         except Retry as unavailable:
+            self._cap(unavailable)
             outcome, error = Failure(Fate.NOT_SENT, unavailable.message), unavailable
         return outcome, error
 
@@ -156,6 +173,7 @@ class Sender:
         started_at, seconds, outcome = self._exchange(replace(call, headers=headers))
         if isinstance(outcome, Failure):
             self._record(call, operation, started_at, seconds, outcome, request_id=sent_id, error=outcome.text)
+            self._heard(call, outcome, None, seconds)
             return outcome, None
         own_id = self._redactor.text(header(outcome.headers, self._request_id_header))[:100] or sent_id
         answer = Answer(outcome.status, outcome.headers, outcome.body, own_id)
@@ -163,6 +181,7 @@ class Sender:
         said = f"{error.code}: {error.message}" if error else ""
         request_id = (error.request_id if error else "") or own_id
         self._record(call, operation, started_at, seconds, outcome, request_id=request_id, error=said)
+        self._heard(call, answer, error, seconds)
         return answer, error
 
     def _exchange(self, call: Call) -> tuple[datetime, float, Reply | Failure]:
@@ -170,12 +189,20 @@ class Sender:
             started_at, begun = self._now(), time.monotonic()
             outcome = exchange(self._session, call, self._limits, verify=self._verify)
             seconds = time.monotonic() - begun
-        # A 429 is meant for everyone on this connection, not only for the caller that was told.
-        if isinstance(outcome, Reply) and outcome.status == 429:
-            wish = retry_after(outcome.headers, now=self._now())
-            if wish is not None and wish <= self._longest_wait_s:
-                self._gate.pause(wish)
         return started_at, seconds, outcome
+
+    def _heard(self, call: Call, outcome: Answer | Failure, error: ConnectorError | None, seconds: float) -> None:
+        """Tell the guard what a try says about the connection, as opposed to the record it was about."""
+        if self._guard is None:
+            return
+        if isinstance(outcome, Failure):
+            if outcome.fate in _UNANSWERED:
+                self._guard.heard(Sign.FAILED, words=f"{outcome.text[:1].upper()}{outcome.text[1:]}.")
+            return
+        sign = sign_of(outcome.status, error)
+        # A file takes as long as it is large.
+        took = seconds if call.sink is None and not isinstance(call.body, Multipart) else 0.0
+        self._guard.heard(sign, seconds=took, status=outcome.status, words=error.message if error else "")
 
     def _judge(self, answer: Answer, operation: str) -> ConnectorError | None:
         """The system's verdict, plus the two things that are the same for both: redirects and the wish to wait."""
@@ -189,10 +216,16 @@ class Sender:
                 hint="Redirects are not followed. Enter the address that the server really listens on.",
             )
         error = self._classify(answer, operation)
-        wish = retry_after(answer.headers, now=self._now())
-        if isinstance(error, Retry) and error.delay_s is None and wish is not None:
-            error.delay_s = min(wish, self._wish_cap_s)
+        if isinstance(error, Retry):
+            if error.delay_s is None:
+                error.delay_s = retry_after(answer.headers, now=self._now())
+            self._cap(error)
         return error
+
+    def _cap(self, error: Retry) -> None:
+        """Cut the far side's wish to what is honoured: it may be any number."""
+        if error.delay_s is not None:
+            error.delay_s = min(error.delay_s, self._wish_cap_s)
 
     def _send_token(self, request: TokenRequest) -> TokenReply:
         """Send a token call. Its bodies are not kept, not even redacted."""
@@ -203,10 +236,22 @@ class Sender:
         bare = replace(call, headers={}, body=None)
         if isinstance(outcome, Failure):
             self._record(bare, "token", started_at, seconds, outcome, request_id="", error=outcome.text)
+            self._heard(bare, outcome, None, seconds)
             raise self.error_of(outcome, "token")
         said = "" if 200 <= outcome.status < 300 else f"token call answered {outcome.status}"
         self._record(bare, "token", started_at, seconds, replace(outcome, body=b""), request_id="", error=said)
+        self._heard_token(outcome, said)
         return TokenReply(outcome.status, outcome.headers, outcome.body)
+
+    def _heard_token(self, reply: Reply, said: str) -> None:
+        words = f"The {said}." if said else ""
+        if self._guard:
+            passing = reply.status >= 500 or reply.status in {408, 425, 429}
+            error = Retry(words, system=self.system, status=reply.status) if passing else None
+            self._guard.heard(sign_of(reply.status, error), status=reply.status, words=words)
+        wish = retry_after(reply.headers, now=self._now()) if reply.status == 429 else None
+        if wish is not None:
+            self.hold(min(wish, self._wish_cap_s), words)
 
     def _record(
         self,

@@ -20,10 +20,13 @@ from unfold.admin import TabularInline
 from unfold.decorators import action, display
 
 from connector.stages import LABELS, Stage, in_order
+from connector.transport.checks import Check
+from connector.transport.errors import System
 from syncjobs import selectors, tasks
-from syncjobs.engine import schedule
+from syncjobs.engine import outages, schedule
 from syncjobs.forms import ReasonForm, RunForm, ScheduleForm
 from syncjobs.models import StageSchedule
+from syncjobs.models.connections import SYSTEM_NAMES
 from syncjobs.templatetags.shown import NOTHING, when
 from tenants import access, audit, services
 from tenants.access import Capability
@@ -102,6 +105,10 @@ class SyncTenantAdmin(TenantAdmin):
         if not change:
             schedule.apply(form.instance, {}, actor=actor)
 
+    def connection_checks(self, tenant: Tenant) -> list[Check]:
+        """Tell beside the test which systems the stages leave alone at the moment."""
+        return [*super().connection_checks(tenant), *outages.checks(tenant)]
+
     # --- the stages' own page ---
 
     def has_stages_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
@@ -132,6 +139,7 @@ class SyncTenantAdmin(TenantAdmin):
             "may": may,
             "rows": [(row, next_five(row.schedule)) for row in rows],
             "running": list(selectors.running([tenant])),
+            "outages": selectors.outages([tenant]),
             "run_form": run_form,
             "reason_form": reason_form,
             "asked_stage": request.POST.get("stage", ""),
@@ -144,7 +152,7 @@ class SyncTenantAdmin(TenantAdmin):
         """Carry out what was posted; None when the form is not complete."""
         actor, what = Actor.for_user(request.user), request.POST.get("do", "")
         done = {
-            "run": _run, "pause": _pause, "resume": _resume, "pause_tenant": _pause_tenant,
+            "run": _run, "try_again": _try_again, "pause": _pause, "resume": _resume, "pause_tenant": _pause_tenant,
             "resume_tenant": _resume_tenant,
             "add_stages": _add_stages,
         }.get(what)  # fmt: skip
@@ -169,6 +177,16 @@ def _run(request: HttpRequest, tenant: Tenant, actor: Actor) -> str:
     names = LABELS[wanted[0]] if len(wanted) == 1 else f"{len(wanted)} stages"
     verb = "Rehearsing" if how["dry_run"] else "Running"
     return f"{verb} {names}: a worker takes it up now. This page shows what runs."
+
+
+def _try_again(request: HttpRequest, tenant: Tenant, actor: Actor) -> str:
+    try:
+        system = System(request.POST.get("system", ""))
+    except ValueError:
+        raise Http404 from None
+    if outages.try_again(tenant, system, actor=actor):
+        return f"{SYSTEM_NAMES[system]} is tried again within a minute, and what waits for it goes on if it is back."
+    return f"{SYSTEM_NAMES[system]} is not left alone; nothing waits for it."
 
 
 def _stage(request: HttpRequest) -> Stage:

@@ -15,7 +15,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
 from connector.avidxchange.records import BatchAnswer, BatchState, Verdict
-from connector.transport.errors import Misconfigured, Rejected, Retry, Uncertain
+from connector.transport.errors import Misconfigured, Rejected, Retry, Uncertain, Waits
 from syncjobs.engine import first_look, intents, locks, problems, verdicts
 from syncjobs.engine.context import StageContext
 from syncjobs.engine.outbox import Outbox
@@ -87,6 +87,8 @@ def _submit(ctx: StageContext, outbox: Outbox, batch: Batch, payloads: Sequence[
     for last_try in (False, False, True):
         try:
             return ctx.avidxchange.submit(outbox.kind, batch.external_id, payloads)
+        except Waits:
+            raise
         except Retry as wish:
             delay = wish.delay_s if wish.delay_s is not None else 5.0
             if last_try or delay > SHORT_WAIT_S:

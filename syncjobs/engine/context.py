@@ -23,10 +23,15 @@ from connector.avidxchange.client import AvidXchangeClient
 from connector.epicor.client import EpicorClient
 from connector.stages import Stage
 from connector.transport.client import Attempt as RemoteCall
+from connector.transport.errors import System
+from connector.transport.guard import Guard
+from connector.transport.limits import Shared
+from syncjobs.engine import connections
+from syncjobs.engine.places import AdvisorySeats, Session
 from syncjobs.models import StageRun
 from syncjobs.states import RunStatus
 from tenants.audit import Actor
-from tenants.clients import avidxchange_client, epicor_client
+from tenants.clients import Options, avidxchange_client, epicor_client
 from tenants.models import Tenant
 from tenants.options import TenantOptions
 
@@ -119,7 +124,10 @@ class StageContext:
 
     def __post_init__(self) -> None:
         self.calls = CallLog(self.run)
-        self._closers: list[Callable[[], None]] = []
+        #: What the clients that were opened have come to think of their connections.
+        self.guards: dict[System, Guard] = {}
+        self._places = Session()
+        self._closers: list[Callable[[], None]] = [self._places.close]
 
     @property
     def stage(self) -> Stage:
@@ -139,16 +147,24 @@ class StageContext:
     @cached_property
     def epicor(self) -> EpicorClient:
         """The tenant's Epicor client; raises ``Misconfigured`` where the connection is missing or incomplete."""
-        client = epicor_client(self.tenant, on_attempt=self.calls.add)
+        client = epicor_client(self.tenant, **self._options(System.EPICOR))
         self._closers.append(client.close)
         return client
 
     @cached_property
     def avidxchange(self) -> AvidXchangeClient:
         """The tenant's AvidXchange client; raises ``Misconfigured`` likewise."""
-        client = avidxchange_client(self.tenant, on_attempt=self.calls.add)
+        client = avidxchange_client(self.tenant, **self._options(System.AVIDXCHANGE))
         self._closers.append(client.close)
         return client
+
+    def _options(self, system: System) -> Options:
+        """What a run's client has beyond any other: notes of its calls, and limits that hold for all workers."""
+        connections.ensure(self.tenant, system)
+        guard = Guard(system, connections.DatabaseStore(self.tenant, system))
+        self.guards[system] = guard
+        shared = Shared(guard, AdvisorySeats(self._places, self.tenant.pk, system))
+        return {"on_attempt": self.calls.add, "shared": shared, "sleep": self.clock.sleep}
 
     def close(self) -> None:
         """Close whichever clients were opened and write the last calls."""

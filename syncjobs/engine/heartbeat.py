@@ -1,7 +1,7 @@
 """A sign of life while a run waits for a far side.
 
-A read may wait for minutes: for a slow answer, for five tries, for a Retry-After of a quarter of an hour. Without a
-sign of life its lease would run out meanwhile, the reaper would take a healthy worker for dead, and the next one would
+A read may wait for minutes: for a slow answer, for five tries, for a place among the connection's calls. Without a sign
+of life its lease would run out meanwhile, the reaper would take a healthy worker for dead, and the next one would
 meet the same wait. A killed or frozen process gives no sign, and nothing goes on beyond the run's deadline.
 """
 

@@ -18,7 +18,7 @@ from tempfile import SpooledTemporaryFile
 from typing import BinaryIO, cast
 
 from connector.epicor.records import Attachment, text
-from connector.transport.errors import ConnectorError, Misconfigured, Rejected, Retry, Uncertain
+from connector.transport.errors import ConnectorError, Misconfigured, Rejected, Retry, Uncertain, Waits
 from syncjobs.engine import problems
 from syncjobs.engine.context import StageContext
 from syncjobs.engine.problems import Finding
@@ -78,6 +78,8 @@ def send(ctx: StageContext) -> None:
         try:
             _send(ctx, link, images)
             failures = 0
+        except Waits:
+            raise
         except Retry as wish:
             _put_off(ctx, link, wish)
             failures += 1

@@ -15,10 +15,10 @@ from django.db import IntegrityError, transaction
 from django.db.models import Max
 from django.db.models.functions import Now
 
-from connector.stages import Stage
-from connector.transport.errors import ConnectorError, Misconfigured
+from connector.stages import SYSTEMS, Stage
+from connector.transport.errors import ConnectorError, Misconfigured, Retry, Uncertain, Waits
 from connector.transport.redact import redact_text
-from syncjobs.engine import heartbeat, locks, problems, schedule
+from syncjobs.engine import heartbeat, locks, outages, problems, schedule
 from syncjobs.engine.context import LEASE, Clock, LeaseLost, StageContext
 from syncjobs.models import StageRun, StageSchedule
 from syncjobs.models.runs import COUNTS
@@ -80,7 +80,7 @@ def run_stage(
     ctx = StageContext(tenant=tenant, run=run, actor=actor, options=options, clock=clock, patience_s=patience_s)
     try:
         with heartbeat.beating(run):
-            policy(ctx)
+            _work(ctx, policy)
         _end(ctx, _verdict(ctx))
     except LeaseLost as lost:
         log.warning("stage.lease_lost", extra={"stage": stage, "tenant": tenant.slug, "run": run.pk})
@@ -88,6 +88,12 @@ def run_stage(
     except Misconfigured as fault:
         _pause(ctx, fault)
         _end(ctx, RunStatus.FAILED, code=fault.code or "misconfigured", error=_sentence(fault))
+    except Waits as wait:
+        # Not a fault of this stage: what was stored stays, and the rest is done when the system can be called again.
+        _end(ctx, RunStatus.WAITING, code=wait.code, error=_sentence(wait))
+        # A stage that needs that system for a part of its work only keeps its own cadence.
+        due_again = wait.system in SYSTEMS[stage] and not dry_run
+        schedule.come_back(tenant, [stage] if due_again else [], in_s=wait.delay_s or 0)
     except ConnectorError as fault:
         _end(ctx, RunStatus.FAILED, code=fault.code or type(fault).__name__.lower(), error=_sentence(fault))
     except SoftTimeLimitExceeded:
@@ -107,6 +113,19 @@ def run_stage(
         ctx.close()
     run.refresh_from_db()
     return run
+
+
+def _work(ctx: StageContext, policy: Policy) -> None:
+    """Do the stage's work, unless a system that it needs is not called at present; raises ``Waits`` then."""
+    outages.arrive(ctx)
+    try:
+        policy(ctx)
+    except (Retry, Uncertain) as fault:
+        reason = outages.leave(ctx, fault)
+        if reason is not fault and reason is not None:
+            raise reason from None
+        raise
+    outages.leave(ctx)
 
 
 def reap() -> int:

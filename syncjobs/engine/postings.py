@@ -18,7 +18,7 @@ from django.db.models import Max, Q, QuerySet
 from django.db.models.functions import Now
 
 from connector.stages import Stage
-from connector.transport.errors import ConnectorError, Held, Misconfigured, Rejected, Retry, System, Uncertain
+from connector.transport.errors import ConnectorError, Held, Misconfigured, Rejected, Retry, System, Uncertain, Waits
 from syncjobs.engine import locks
 from syncjobs.engine.context import StageContext
 from syncjobs.models import InvoiceLink, Payment, Posting
@@ -123,13 +123,18 @@ def work(ctx: StageContext, posting: Posting, steps: Sequence[Step], *, finish: 
 
     Without ``finish`` it ends READY, because steps are to follow that concern several documents at once.
 
-    ``Misconfigured`` is raised on, after the posting was given back, because every other posting would meet it too.
+    ``Misconfigured`` and ``Waits`` are raised on, after the posting was given back, because every other posting would
+    meet them too.
     """
     if not locks.claim(posting, {PostingState.READY, PostingState.UNCERTAIN}, PostingState.RUNNING):
         return PostingState(posting.state) if posting.state not in POSTING_LIVE else PostingState.RUNNING
     try:
         for step in steps:
             _take(ctx, posting, step)
+    except (Misconfigured, Waits):
+        ctx.calls.flush(posting_id=posting.pk)
+        locks.release(posting, PostingState.READY)
+        raise
     except Retry as wish:
         return _put_off(ctx, posting, PostingState.READY, wish, delay_s=wish.delay_s)
     except Uncertain as lost:
@@ -139,10 +144,6 @@ def work(ctx: StageContext, posting: Posting, steps: Sequence[Step], *, finish: 
         with ctx.commit():
             locks.release(posting, PostingState.HELD, code=fault.code[:60], message=_sentence(fault))
         return PostingState.HELD
-    except Misconfigured:
-        ctx.calls.flush(posting_id=posting.pk)
-        locks.release(posting, PostingState.READY)
-        raise
     return _finish(ctx, posting) if finish else _pause(posting)
 
 

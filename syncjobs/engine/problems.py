@@ -28,6 +28,7 @@ TURN = {
     "capability_unavailable": "implementer",
     "bad_row": "operator",
     "outcome_unknown": "operator",
+    "connection_down": "operator",
     "missing_address": "purchasing",
     "po_not_approved": "purchasing",
 }

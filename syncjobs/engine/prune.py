@@ -1,8 +1,8 @@
 """What is kept for ever and what is not.
 
-Records, batches, postings, problems and the audit trail stay. Remote calls and runs in which nothing happened are
-evidence for a while and then only weight: four of five rows of a quiet tenant are such runs. Deleted in slices, so
-that no transaction grows with the table and a stop in the middle loses nothing.
+Records, batches, postings, problems and the audit trail stay. Remote calls and runs in which nothing happened, or that
+only waited for a system, are evidence for a while and then only weight: four of five rows of a quiet tenant are such
+runs. Deleted in slices, so that no transaction grows with the table and a stop in the middle loses nothing.
 """
 
 from __future__ import annotations
@@ -33,13 +33,14 @@ def prune(*, days: int | None = None) -> dict[str, int]:
 
 
 def _quiet() -> QuerySet[StageRun]:
-    """Runs that ended well, changed nothing, left nothing waiting and that no other run refers to; never a stage's
-    newest, by which freshness is told."""
+    """Runs that ended well or waited, changed nothing, left nothing waiting and that no other run refers to; never a
+    stage's newest, by which freshness is told."""
     newer = StageRun.objects.filter(
         tenant=OuterRef("tenant"), stage=OuterRef("stage"), status=RunStatus.DONE, dry_run=False, pk__gt=OuterRef("pk")
     )
     nothing = dict.fromkeys(("created", "updated", "held", "rejected", "uncertain"), 0)
-    return StageRun.objects.filter(Exists(newer), status=RunStatus.DONE, replays__isnull=True, **nothing)
+    over = (RunStatus.DONE, RunStatus.WAITING)
+    return StageRun.objects.filter(Exists(newer), status__in=over, replays__isnull=True, **nothing)
 
 
 def _delete(rows: QuerySet[Any]) -> int:

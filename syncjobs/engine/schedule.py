@@ -86,6 +86,27 @@ def make_due(tenant: Tenant, stages: Iterable[Stage]) -> None:
     StageSchedule.objects.filter(tenant=tenant, stage__in=list(stages)).update(next_due=None)
 
 
+def put_off(tenant: Tenant, stages: Iterable[Stage], until: datetime | None, *, taken: bool = False) -> None:
+    """Let no stage that is due before ``until`` run before it; one that was ``taken`` is due again then."""
+    earlier = Q() if taken else Q(next_due__isnull=True) | Q(next_due__lt=until)
+    StageSchedule.objects.filter(earlier, tenant=tenant, stage__in=list(stages)).update(next_due=until)
+
+
+def bring_forward(tenant: Tenant, stages: Iterable[Stage], until: datetime | None) -> None:
+    """Let stages that were put off until ``until`` run at the next tick."""
+    if until is None:
+        return
+    # A run that came back to wait has counted from a moment later.
+    put_off_ones = StageSchedule.objects.filter(tenant=tenant, next_due__lte=until + timedelta(seconds=5))
+    put_off_ones.filter(stage__in=list(stages)).update(next_due=None)
+
+
+def come_back(tenant: Tenant, stages: Iterable[Stage], *, in_s: float) -> None:
+    """Let stages that could not do their work run again after so many seconds, whatever their cadence."""
+    again = Now() + timedelta(seconds=in_s)
+    StageSchedule.objects.filter(tenant=tenant, stage__in=list(stages)).update(next_due=again)
+
+
 def ended_well(run: StageRun) -> None:
     """Draw the schedule's consequences of a good run: its own pause is over, a sweep is done, what needs it may go on.
 

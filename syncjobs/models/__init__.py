@@ -1,6 +1,7 @@
 """The tables of the connector, one file a topic."""
 
 from syncjobs.models.batches import Batch, BatchItem
+from syncjobs.models.connections import ConnectionHealth
 from syncjobs.models.invoices import InvoiceImage, InvoiceLink
 from syncjobs.models.mappings import AvidAccount, AvidVendor, GLAccountMapping, VendorMapping
 from syncjobs.models.payments import Payment, Remittance
@@ -17,6 +18,7 @@ __all__ = [
     "AvidVendor",
     "Batch",
     "BatchItem",
+    "ConnectionHealth",
     "Cursor",
     "GLAccountMapping",
     "InvoiceImage",

@@ -18,6 +18,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from unfold.admin import StackedInline, TabularInline
 from unfold.decorators import action, display
 
+from connector.transport.checks import Check
 from tenants import access, audit, probe, services
 from tenants.access import Capability
 from tenants.admin.scoped import ScopedAdmin, ScopedInline
@@ -186,6 +187,10 @@ class TenantAdmin(ScopedAdmin):
 
     # --- connection test ---
 
+    def connection_checks(self, tenant: Tenant) -> list[Check]:
+        """Test both systems."""
+        return probe.checks(tenant)
+
     def has_test_connections_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         """Whoever may configure the tenant may test it."""
         if object_id is None:
@@ -205,7 +210,7 @@ class TenantAdmin(ScopedAdmin):
             raise Http404
         if not access.can(request.user, tenant, Capability.CONFIGURE):
             raise PermissionDenied
-        checks = probe.checks(tenant) if request.method == "POST" else None
+        checks = self.connection_checks(tenant) if request.method == "POST" else None
         if checks is not None:
             _tell(request, tenant, [check.ok for check in checks])
         context = {

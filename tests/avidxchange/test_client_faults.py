@@ -55,6 +55,21 @@ def test_a_wish_to_wait_is_kept() -> None:
         assert 3 in here.waits
 
 
+def test_slow_down_without_a_wish_is_tried_eight_times_from_five_seconds_on() -> None:
+    """Contract section 8; a tenant whose AvidXchange says otherwise sets it in the profile."""
+    rule = fault("status", "/v1/vendors", status=429, body="", times=-1)
+    with connected(faults=[rule]) as here:
+        with pytest.raises(Retry):
+            list(here.client.vendors())
+        assert here.calls("vendors") == 8
+        assert 5 <= here.waits[0] <= 10
+    with connected(faults=[rule], profile={"throttle_attempts": 2, "throttle_first_s": 1}) as here:
+        with pytest.raises(Retry):
+            list(here.client.vendors())
+        assert here.calls("vendors") == 2
+        assert 1 <= here.waits[0] <= 2
+
+
 def test_a_lasting_fault_is_retry_and_not_an_empty_list() -> None:
     rule = fault("status", "/v1/payments", status=503, body="<html>busy</html>", times=-1)
     with connected(faults=[rule]) as here:

@@ -10,6 +10,7 @@ from connector.avidxchange.fields import ASSUMED, FIELDS
 from connector.avidxchange.profile import Profile
 from connector.avidxchange.records import PaymentMethod, PaymentStatus
 from connector.avidxchange.resources import PARAMS, RESOURCES, Tag
+from connector.transport.retry import RetryPolicy
 
 
 def faults(**overrides: object) -> list[str]:
@@ -27,6 +28,21 @@ def test_no_overrides_are_the_contract_s_defaults() -> None:
     assert profile.image_max_bytes == 10 * 1024 * 1024
     assert profile.zone == ZoneInfo("UTC")
     assert profile.paths["export_histories"] == "/invoices/batches/exportHistories"
+
+
+def test_how_a_read_is_tried_again_is_the_contracts_unless_the_tenant_says_otherwise() -> None:
+    usual = Profile().retry
+    assert (usual.attempts, usual.throttle_attempts, usual.throttle_base_s, usual.retry_after_cap_s) == (5, 8, 5, 900)
+    other = {"retry_attempts": 3, "retry_first_s": 0.5, "throttle_attempts": 2, "retry_statuses": [503]}
+    own = Profile.from_overrides({**other, "throttle_first_s": 20, "retry_after_max_s": 60}).retry
+    assert own == RetryPolicy(
+        attempts=3, base_s=0.5, statuses=frozenset({503}), throttle_attempts=2, throttle_base_s=20, retry_after_cap_s=60
+    )
+    assert faults(retry_attempts=0, throttle_first_s=-1, retry_after_max_s=10**9) == [
+        "retry_attempts: Expected int >= 1",
+        "throttle_first_s: Expected float > 0.0",
+        "retry_after_max_s: Expected float <= 86400.0",
+    ]
 
 
 def test_tables_are_merged_name_by_name() -> None:

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from connector.avidxchange.client import BatchKind
 from connector.avidxchange.records import BatchAnswer, Verdict
-from connector.transport.errors import Misconfigured, Rejected, Retry
+from connector.transport.errors import Misconfigured, Rejected, Retry, Waits
 from syncjobs.engine import batches, intents, locks, refusals
 from syncjobs.engine.context import LeaseLost, StageContext
 from syncjobs.engine.outbox import Outbox, tally
@@ -470,16 +470,20 @@ def test_a_short_wish_to_wait_is_granted_in_the_run(
 
 @pytest.mark.parametrize(
     "fault",
-    [busy(31), Misconfigured("The token was refused.", system=AVID, code="login_refused")],
-    ids=["a long wait", "a refused login"],
-)
+    [
+        busy(31), Misconfigured("The token was refused.", system=AVID, code="login_refused"),
+        Waits("AvidXchange is left alone.", system=AVID, delay_s=5),
+    ],
+    ids=["a long wait", "a refused login", "a connection that is left alone"],
+)  # fmt: skip
 def test_a_far_side_that_did_nothing_leaves_the_batch_ready(
-    fault: Retry | Misconfigured, tenant: Tenant, far: FarSide, open_run: Open
+    fault: Retry | Misconfigured, tenant: Tenant, far: FarSide, open_run: Open, sleeper: Sleeper
 ) -> None:
     due(tenant, 101)
     far.script = [fault]
     with pytest.raises(type(fault)):
         batches.push(open_run(tenant), BOX)
+    assert sleeper.slept == []
     assert states() == [("ready", [("101", "pending")])]
     batches.push(open_run(tenant), BOX)
     assert states() == [("settled", [("101", "accepted")])]

@@ -12,7 +12,7 @@ import pytest
 from django.utils import timezone
 
 from connector.stages import Stage
-from connector.transport.errors import Held, Misconfigured, Rejected, Retry, System, Uncertain
+from connector.transport.errors import ConnectorError, Held, Misconfigured, Rejected, Retry, System, Uncertain, Waits
 from syncjobs.engine import locks, postings
 from syncjobs.engine.context import LeaseLost, StageContext
 from syncjobs.engine.postings import Step
@@ -282,15 +282,24 @@ def test_what_only_a_person_can_decide_is_held_in_plain_words(
     assert epicor.made == list(NAMES)
 
 
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Misconfigured("The login was refused.", system=System.EPICOR),
+        Waits("Epicor is left alone.", system=System.EPICOR, delay_s=900),
+    ],
+    ids=["misconfigured", "waits"],
+)
 def test_what_every_document_would_meet_ends_the_run_and_leaves_it_ready(
-    tenant: Tenant, open_run: Open, epicor: Epicor
+    fault: ConnectorError, tenant: Tenant, open_run: Open, epicor: Epicor
 ) -> None:
     ctx = open_run(tenant, STAGE)
-    epicor.breaks = {"header": ("before", Misconfigured("The login was refused.", system=System.EPICOR))}
+    epicor.breaks = {"header": ("before", fault)}
     posting = intend(ctx)
-    with pytest.raises(Misconfigured):
+    with pytest.raises(type(fault)):
         postings.work(ctx, posting, epicor.steps())
-    assert Posting.objects.get().state == "ready"
+    row = Posting.objects.get()
+    assert (row.state, row.tries, row.next_try_at) == ("ready", 0, None), "it is not the document's fault"
     assert work_all(ctx, epicor) == ["done"]
     assert epicor.made == list(NAMES)
 

@@ -18,6 +18,7 @@ from connector.epicor.records import EntitySet, Vendor
 from connector.epicor.rows import Page
 from connector.transport.auth import MemoryTokenCache
 from connector.transport.errors import Misconfigured, Rejected, Retry, Uncertain
+from connector.transport.retry import RetryPolicy
 from tests.epicor.connected import configured, connected, open_invoice
 from tests.transport.far_side import Asked, FarSide, Say
 
@@ -341,6 +342,21 @@ def test_reading_gets_over_every_passing_fault(rule: dict[str, Any], paging: str
         got = numbers(list(here.client.pages(records.VENDORS)))
         assert got == sorted(row["VendorNum"] for row in here.rows("Vendor"))
         assert len(here.calls("Vendors")) == 5
+
+
+def test_repeats_are_spent_from_one_budget_for_all_pages_of_a_run() -> None:
+    """A server that fails once a page would otherwise be asked twice for everything, without end."""
+    with connected(config={"page_size": 20}) as here:
+        for page in range(4):
+            here.fault(kind="status", status=503, path="Vendors", skip=page)
+        client = EpicorClient(
+            configured(here.world, page_size=20), allow_private_hosts=True, sleep=lambda _seconds: None,
+            on_attempt=here.attempts.append, retry=RetryPolicy(budget=2),
+        )  # fmt: skip
+        with pytest.raises(Retry):
+            list(client.pages(records.VENDORS))
+        client.close()
+        assert [call.status for call in here.calls("Vendors")] == [503, 200, 503, 200, 503]
 
 
 @pytest.mark.parametrize("rule", [rule for rule in PASSING if rule.get("status") != 429], ids=lambda rule: rule["kind"])

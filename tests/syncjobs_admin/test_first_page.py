@@ -10,6 +10,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from syncjobs.models import ConnectionHealth, StageSchedule
 from tenants.models import Role, Tenant
 
 from .conftest import invoice, problem, run, vendor
@@ -52,7 +53,7 @@ def test_money_and_counts_are_of_the_persons_tenants_only(north: Tenant, south: 
         ("differences", 0, {}),
     ]
     assert context["flight"].in_approval == {"USD": Decimal("77.700")}
-    assert [tenant.slug for tenant, _rows in context["freshness"]] == ["north"]
+    assert [tenant.slug for tenant, _rows, _outages in context["freshness"]] == ["north"]
     assert "South" not in text(client, HOME)
 
 
@@ -79,3 +80,22 @@ def test_the_sidebar_shows_what_the_role_allows(north: Tenant, sign_in: SignIn) 
     assert "People" not in seen
     assert words(sign_in("nobody")) == ["Dashboard"]
     assert words(sign_in("root", superuser=True))[-2:] == ["People", "Bells"]
+
+
+def test_an_outage_is_told_with_what_waits_and_only_to_who_may_see_it(
+    north: Tenant, south: Tenant, sign_in: SignIn
+) -> None:
+    moment = timezone.now()
+    for tenant, reason in ((north, "The server refused the connection."), (south, "Not for your eyes.")):
+        ConnectionHealth.objects.create(
+            tenant=tenant, system="epicor", since=moment, until=moment + timedelta(minutes=30), trips=7, reason=reason
+        )
+    StageSchedule.objects.filter(tenant=north, stage="payments_in").update(enabled=False)
+    read = text(sign_in("fay", (north, Role.FINANCE)), HOME).replace("&#x27;", "'")
+    assert "Epicor has been unavailable since" in read
+    assert "The server refused the connection." in read
+    assert "These wait for it: Vendors to AvidXchange, GL codes to AvidXchange" in read
+    assert "Payments to Epicor." not in read, "it is switched off"
+    assert "They go on by themselves when it is back." in read
+    assert "Not for your eyes." not in read
+    assert "Try again now" not in read

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from django_celery_beat.models import (
     ClockedSchedule,
     CrontabSchedule,
@@ -20,8 +21,8 @@ from django_celery_beat.models import (
 
 from connector.stages import Stage
 from syncjobs.engine import cadence, schedule
-from syncjobs.models import StageSchedule
-from tenants import audit
+from syncjobs.models import ConnectionHealth, StageSchedule
+from tenants import audit, probe
 from tenants.audit import Actor
 from tenants.models import AuditEvent, Role, Tenant
 
@@ -244,6 +245,60 @@ def test_the_page_shows_what_runs_and_what_ran(north: Tenant, sign_in: SignIn) -
     assert "Page 3" in html
     assert "Done with problems" in html
     assert html.count("every 15 minutes") == len(Stage)
+
+
+def outage(tenant: Tenant) -> ConnectionHealth:
+    moment = timezone.now()
+    StageSchedule.objects.filter(tenant=tenant).update(next_due=moment + timedelta(minutes=30))
+    return ConnectionHealth.objects.create(
+        tenant=tenant, system="epicor", since=moment, until=moment + timedelta(minutes=30), trips=7,
+        reason="The server refused the connection.",
+    )  # fmt: skip
+
+
+def test_an_operator_has_a_system_that_is_left_alone_tried_now(north: Tenant, sign_in: SignIn) -> None:
+    row = outage(north)
+    client = sign_in("oli", (north, Role.OPERATOR))
+    assert "Try again now" in client.get(stages_page(north)).content.decode()
+    answer = client.post(stages_page(north), {"do": "try_again", "system": "epicor"}, follow=True)
+    assert "Epicor is tried again within a minute" in answer.content.decode()
+    row.refresh_from_db()
+    assert row.until is not None
+    assert (row.until <= timezone.now(), row.trips) == (True, 0)
+    assert StageSchedule.objects.get(tenant=north, stage="vendors_out").next_due is None
+    event = AuditEvent.objects.get(tenant=north, action="connection.tried_again")
+    assert (event.actor_name, event.subject_kind, event.subject_key) == ("oli", "connection", "epicor")
+    ConnectionHealth.objects.all().delete()
+    answer = client.post(stages_page(north), {"do": "try_again", "system": "epicor"}, follow=True)
+    assert "nothing waits for it" in answer.content.decode()
+    assert client.post(stages_page(north), {"do": "try_again", "system": "sap"}).status_code == 404
+
+
+@pytest.mark.parametrize("role", [Role.FINANCE, Role.AUDITOR])
+def test_who_may_not_operate_sees_an_outage_and_cannot_end_its_pause(
+    role: Role, north: Tenant, sign_in: SignIn
+) -> None:
+    row = outage(north)
+    client = sign_in("ann", (north, role))
+    html = client.get(stages_page(north)).content.decode()
+    assert "Epicor has been unavailable since" in html
+    assert "Try again now" not in html
+    assert client.post(stages_page(north), {"do": "try_again", "system": "epicor"}).status_code == 403
+    before = row.until
+    row.refresh_from_db()
+    assert row.until == before
+
+
+def test_the_connection_test_tells_that_stages_leave_a_system_alone(
+    north: Tenant, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probe, "checks", lambda tenant: [])
+    outage(north)
+    client = sign_in("ian", (north, Role.IMPLEMENTER))
+    address = reverse("admin:tenants_tenant_test_connections", args=[north.pk])
+    html = client.post(address).content.decode()
+    assert "Epicor has been unavailable since" in html
+    assert "1 of 1 checks failed." in html
 
 
 def test_another_tenants_stages_do_not_exist(north: Tenant, south: Tenant, sign_in: SignIn) -> None:

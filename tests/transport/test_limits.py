@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from connector.transport.errors import System
 from connector.transport.limits import Gate, Limits
 
 
@@ -23,7 +24,7 @@ class Clock:
 
 def test_calls_keep_their_distance() -> None:
     clock = Clock()
-    gate = Gate(Limits(max_rps=4), clock=lambda: clock.now, sleep=clock.sleep)
+    gate = Gate(Limits(max_rps=4), system=System.EPICOR, clock=lambda: clock.now, sleep=clock.sleep)
     for _ in range(3):
         with gate.turn():
             pass
@@ -32,7 +33,7 @@ def test_calls_keep_their_distance() -> None:
 
 def test_a_pause_holds_everybody_up() -> None:
     clock = Clock()
-    gate = Gate(Limits(), clock=lambda: clock.now, sleep=clock.sleep)
+    gate = Gate(Limits(), system=System.EPICOR, clock=lambda: clock.now, sleep=clock.sleep)
     gate.pause(5)
     gate.pause(3)  # a shorter wish does not shorten the pause
     with gate.turn():
@@ -43,7 +44,7 @@ def test_a_pause_holds_everybody_up() -> None:
 
 
 def test_no_more_than_so_many_are_inside() -> None:
-    gate = Gate(Limits(max_concurrency=2))
+    gate = Gate(Limits(max_concurrency=2), system=System.EPICOR)
     inside = threading.Semaphore(0)
     leave = threading.Event()
 
@@ -65,7 +66,7 @@ def test_no_more_than_so_many_are_inside() -> None:
 
 
 def test_a_place_is_given_back_after_an_error() -> None:
-    gate = Gate(Limits(max_concurrency=1))
+    gate = Gate(Limits(max_concurrency=1), system=System.EPICOR)
     for _ in range(2):
         with pytest.raises(OSError, match="disk"), gate.turn():
             raise OSError("disk")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.transport.retry import RetryPolicy, decide, http_date, retry_after
+from connector.transport.retry import RetryPolicy, decide, http_date, pause, retry_after
 
 POLICY = RetryPolicy()
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -103,3 +103,53 @@ def test_decisions_are_bounded(
         assert attempt < attempts
         assert 0 <= wait <= cap
         assert status is None or status in policy.statuses
+
+
+# -- "slow down" ---------------------------------------------------------------------------------------------------
+
+
+def slow(attempt: int, *, jitter: float = 0.0, status: int = 429, **headers: str) -> float | None:
+    facts = {"method_is_safe": True, "status": status, "headers": headers, "now": NOW}
+    return decide(POLICY, attempt=attempt, jitter=jitter, throttled=True, **facts)
+
+
+def test_slow_down_is_waited_from_five_seconds_on_for_eight_tries() -> None:
+    """avidxchange.md section 8; never longer at one go than a run may wait."""
+    assert [slow(attempt) for attempt in range(1, 9)] == [5, 10, 15, 15, 15, 15, 15, None]
+    assert [slow(attempt, jitter=1.0) for attempt in range(1, 5)] == [10, 20, 30, 30]
+
+
+def test_slow_down_on_another_status_is_waited_likewise() -> None:
+    """WSO2 says 9008xx on any status; the system's classify has said so."""
+    assert slow(1, status=403) == 5
+    assert slow(1, status=403, **{"Retry-After": "7"}) == 7
+
+
+def test_a_write_is_not_repeated_even_if_it_was_turned_away() -> None:
+    facts = {"status": 429, "headers": {}, "attempt": 1, "jitter": 0.5, "now": NOW}
+    assert decide(POLICY, method_is_safe=False, throttled=True, **facts) is None
+
+
+def test_a_pause_is_the_servers_wish_up_to_what_is_honoured() -> None:
+    def asked(wish: str) -> float:
+        return pause(POLICY, headers={"Retry-After": wish}, attempt=3, jitter=0.5, now=NOW, throttled=True)
+
+    assert [asked("0"), asked("42"), asked("99999999999999999999")] == [0, 42, 900]
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "Mon, 23 Nov 2026 12:00:00 +9999999999999", "Mon, 23 Nov 99999 12:00:00 GMT", "Mon, 31 Feb 2026 12:00:00 GMT",
+        "Mon, 23 Nov 2026 25:00:00 GMT", "1e999", "-", "\x00", "²",
+    ],
+)  # fmt: skip
+def test_no_wish_breaks_the_call(written: str) -> None:
+    assert retry_after({"Retry-After": written}, now=NOW) is None
+    assert retry_after({"Retry-After": "Mon, 23 Nov 2026 12:00:09 GMT", "Date": written}, now=NOW) == 9.0
+
+
+@given(written=st.text(max_size=40) | st.datetimes().map(format_datetime))
+def test_any_wish_at_all_is_a_number_or_none(written: str) -> None:
+    wish = retry_after({"Retry-After": written, "Date": written[::-1]}, now=NOW)
+    assert wish is None or 0 <= wish < float("inf")

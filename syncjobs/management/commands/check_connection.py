@@ -1,4 +1,7 @@
-"""``manage.py check_connection SLUG [--json]``: ping both systems and say what to do about every check that fails."""
+"""``manage.py check_connection SLUG [--json]``: ping both systems and say what to do about every check that fails.
+
+A connection that the stages leave alone at the moment is one more failed check, whatever the others found.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from syncjobs.engine import outages
 from tenants import probe
 from tenants.commands import tenant_named
 
@@ -26,7 +30,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, slug: str, **options: Any) -> None:
         """Run the checks and print them."""
-        checks = probe.checks(tenant_named(slug))
+        tenant = tenant_named(slug)
+        checks = [*probe.checks(tenant), *outages.checks(tenant)]
         ok = all(check.ok for check in checks)
         if options["json"]:
             shape = {"tenant": slug, "ok": ok, "checks": [asdict(check) for check in checks]}
