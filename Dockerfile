@@ -15,6 +15,7 @@ COPY connector connector
 COPY tenants tenants
 COPY syncjobs syncjobs
 COPY templates templates
+COPY static static
 
 # Production settings refuse to load without these names; collecting files uses none of the values, and none of them
 # is in the image afterwards.

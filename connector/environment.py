@@ -54,11 +54,17 @@ class Environment:
     broker_options: dict[str, Any]
     allowed_hosts: list[str]
     allow_private_hosts: bool
+    require_second_factor: bool
 
     @property
     def https(self) -> bool:
         """Whether people reach the site over HTTPS: everywhere but on names that only this machine answers to."""
-        return not self.debug and not LOOPBACK_NAMES.issuperset(self.allowed_hosts)
+        return not self.debug and not self.loopback
+
+    @property
+    def loopback(self) -> bool:
+        """Whether the site has no name that another machine could ask for."""
+        return LOOPBACK_NAMES.issuperset(self.allowed_hosts)
 
 
 def read_environment(variables: Mapping[str, str], *, visibility_timeout_s: int) -> Environment:
@@ -74,7 +80,7 @@ def read_environment(variables: Mapping[str, str], *, visibility_timeout_s: int)
     if missing:
         ways = "; ".join(f"{name} ({REQUIRED[name]})" for name in missing)
         raise ImproperlyConfigured(f"Set these environment variables before starting with DEBUG off: {ways}.")
-    return Environment(
+    environment = Environment(
         debug=debug,
         secret_key=given["SECRET_KEY"],
         fernet_keys=_fernet_keys(given["FERNET_KEYS"]),
@@ -83,11 +89,18 @@ def read_environment(variables: Mapping[str, str], *, visibility_timeout_s: int)
         broker_options=_broker_options(given["BROKER_URL"], visibility_timeout_s=visibility_timeout_s),
         allowed_hosts=_listed(given["ALLOWED_HOSTS"]),
         allow_private_hosts=_flag(variables, "ALLOW_PRIVATE_HOSTS"),
+        require_second_factor=_flag(variables, "REQUIRE_SECOND_FACTOR", "1"),
     )
+    if not (environment.require_second_factor or environment.debug or environment.loopback):
+        raise ImproperlyConfigured(
+            "REQUIRE_SECOND_FACTOR may be 0 only on a site that no other machine reaches: with DEBUG on, or with no "
+            f"other ALLOWED_HOSTS than {', '.join(sorted(LOOPBACK_NAMES))}."
+        )
+    return environment
 
 
-def _flag(variables: Mapping[str, str], name: str) -> bool:
-    value = variables.get(name, "").strip().lower()
+def _flag(variables: Mapping[str, str], name: str, default: str = "") -> bool:
+    value = (variables.get(name, "").strip() or default).lower()
     if value in {"1", "true", "yes", "on"}:
         return True
     if value in {"", "0", "false", "no", "off"}:

@@ -7,7 +7,8 @@ from typing import Any
 from django.http import HttpRequest
 from django.urls import reverse
 
-from tenants import access
+from tenants.access import Capability
+from tenants.admin.scoped import may_anywhere
 
 #: Groups of (words, icon, app, model); what stands after a question mark is chosen first.
 GROUPS = (
@@ -39,19 +40,22 @@ GROUPS = (
     ),
 )
 SETTINGS = (("Tenants", "domain", "tenants", "tenant"),)
-FOR_SUPERUSERS = (
-    ("People", "group", "auth", "user"),
-    ("Bells", "notifications", "django_celery_beat", "periodictask"),
-)
+FOR_ADMINISTRATORS = (("People", "group", "auth", "user"),)
+FOR_SUPERUSERS = (("Bells", "notifications", "django_celery_beat", "periodictask"),)
 
 
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     """Return the sidebar of one person."""
     home = [{"title": "Dashboard", "icon": "dashboard", "link": reverse("admin:index")}]
     groups: list[dict[str, Any]] = [{"title": "", "items": home}]
-    if access.can_anywhere(request.user):
+    if may_anywhere(request, Capability.VIEW):
         groups += [{"title": title, "separator": True, "items": _items(items)} for title, items in GROUPS]
-        last = (*SETTINGS, *FOR_SUPERUSERS) if request.user.is_superuser else SETTINGS
+        administers = may_anywhere(request, Capability.ADMINISTER)
+        last = (
+            *SETTINGS,
+            *(FOR_ADMINISTRATORS if administers else ()),
+            *(FOR_SUPERUSERS if request.user.is_superuser else ()),
+        )
         groups.append({"title": "Settings", "separator": True, "items": _items(last)})
     return groups
 

@@ -27,6 +27,7 @@ from tenants import story as stories
 from tenants.access import Capability
 from tenants.audit import Actor
 from tenants.models import AuditHead, Tenant, TenantStatus
+from tenants.sign_in.confirmation import confirm_first
 
 #: The dashboard's queues: title, what an empty one says, and the list that holds exactly its rows.
 QUEUES = {
@@ -82,8 +83,10 @@ def _ways(lists: list[tuple[str, str, str]]) -> list[tuple[str, str]]:
 
 @staff_member_required(login_url="admin:login")  # type: ignore[untyped-decorator]  # Django has no types for it
 def replay(request: HttpRequest) -> HttpResponse:
-    """Preview a replay of what the address names; carry it out by POST with a reason."""
+    """Preview a replay of what the address names; carry it out by POST with a reason, from whoever has confirmed."""
     tenant, target = _asked_for(request)
+    if request.method == "POST" and (page := confirm_first(request, before="you replay this")):
+        return page
     form = ReasonForm(request.POST or None)
     fresh = request.POST.get("how") == "fresh"
     try:

@@ -6,11 +6,12 @@ from django.apps import AppConfig
 
 
 class TenantsConfig(AppConfig):
-    """No signals: audit and secrets are explicit calls (style rule 21). Only Django's system checks are registered."""
+    """Audit and secrets are explicit calls, never signals (style rule 21); only Django's system checks are wired."""
 
     name = "tenants"
     verbose_name = "Tenants"
 
     def ready(self) -> None:
-        """Register the checks."""
-        from tenants import checks  # noqa: F401, PLC0415  (models must be loaded first)
+        # Here and not above: settings are only being read there.
+        from tenants import checks  # noqa: F401, PLC0415
+        from tenants.sign_in import checks as sign_in_checks  # noqa: F401, PLC0415

@@ -8,10 +8,14 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django import forms
+from django.contrib.auth.models import AnonymousUser, User
 from django.utils import timezone
-from unfold.widgets import UnfoldAdminPasswordWidget
+from django.utils.html import format_html
+from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminSelectWidget
 
-from tenants.models import AvidXchangeConnection, Connection, EpicorConnection, Membership, Tenant
+from tenants import access
+from tenants.access import Capability
+from tenants.models import AvidXchangeConnection, Connection, EpicorConnection, Membership, Role, Tenant
 from tenants.option_fields import PREFIX, chosen_options, option_fields, option_initials
 from tenants.options import option_faults
 from tenants.validation import FieldFault, connection_faults, tenant_faults
@@ -67,12 +71,16 @@ class ConnectionForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in t
     #: A secret's form field is called otherwise than its column, so that Django never copies one into the other.
     ENTERED = "new_"
     secret_names: ClassVar[tuple[str, ...]] = ()
+    #: Where the person confirms first, before a secret can be entered; "" when that is done.
+    confirm_at: ClassVar[str] = ""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for name in self.secret_names:
-            if f"{self.ENTERED}{name}" in self.fields:
-                self.fields[f"{self.ENTERED}{name}"].help_text = _secret_help(self.instance, name)
+            field = self.fields.get(f"{self.ENTERED}{name}")
+            if field is not None:
+                field.disabled = bool(self.confirm_at)
+                field.help_text = _secret_help(self.instance, name, confirm_at=self.confirm_at)
 
     def secrets(self) -> dict[str, str]:
         """Return the secrets that were entered."""
@@ -93,14 +101,18 @@ class ConnectionForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in t
             self.add_error(name, _sentence(fault.message))
 
 
-def _secret_help(connection: Connection, name: str) -> str:
+def _secret_help(connection: Connection, name: str, *, confirm_at: str) -> str:
     """Return what may be known of a secret: when and by whom it was set, in the tenant's own time."""
     at = getattr(connection, f"{name}_set_at")
-    if getattr(connection, name) is None or at is None:
-        return "Not set."
-    local = timezone.localtime(at, connection.tenant.zone)
-    by = getattr(connection, f"{name}_set_by")
-    return f"Set on {local.day} {local:%B %Y} by {by}. Leave blank to keep it."
+    known, keep = "Not set.", ""
+    if getattr(connection, name) is not None and at is not None:
+        local = timezone.localtime(at, connection.tenant.zone)
+        known = f"Set on {local.day} {local:%B %Y} by {getattr(connection, f'{name}_set_by')}."
+        keep = " Leave blank to keep it."
+    if not confirm_at:
+        return f"{known}{keep}"
+    words = '{} <a class="mc-link" href="{}">Confirm that it is you</a> to enter it.'
+    return format_html(words, known, confirm_at)
 
 
 def _secret_field(label: str) -> forms.CharField:
@@ -151,3 +163,33 @@ class MembershipForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in t
         super().__init__(*args, **kwargs)
         if self.instance.pk and "user" in self.fields:
             self.fields["user"].disabled = True
+
+
+class NewPersonForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
+    """A new account with its first role; whose account it is to be chooses the password."""
+
+    #: Who makes it: a role is given only with tenants that this person administers.
+    asked_by: ClassVar[User | AnonymousUser] = AnonymousUser()
+    tenant = forms.ModelChoiceField(queryset=Tenant.objects.none(), widget=UnfoldAdminSelectWidget)
+    role = forms.ChoiceField(choices=Role.choices, widget=UnfoldAdminSelectWidget)
+
+    class Meta:
+        model = User
+        fields = ("username", "first_name", "last_name", "email")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        tenants = self.fields["tenant"]
+        if isinstance(tenants, forms.ModelChoiceField):
+            tenants.queryset = access.tenants_for(self.asked_by, Capability.ADMINISTER)
+        if getattr(self.asked_by, "is_superuser", False):
+            for name in ("tenant", "role"):
+                self.fields[name].required = False
+            self.fields["role"].choices = [("", "None"), *Role.choices]  # type: ignore[attr-defined]  # a ChoiceField
+
+    def clean(self) -> dict[str, Any]:
+        """Ask for tenant and role together."""
+        cleaned = super().clean() or self.cleaned_data
+        if bool(cleaned.get("tenant")) != bool(cleaned.get("role")) and not self.errors:
+            self.add_error("role", "Choose a tenant and a role, or neither.")
+        return cleaned

@@ -17,9 +17,18 @@ from tenants import audit
 from tenants.audit import Actor
 from tenants.chain import sign, signed_by_us
 from tenants.fields import Sealed
-from tenants.models import AuditHead, AvidXchangeConnection, Connection, EpicorConnection, SharedToken, Tenant
+from tenants.models import (
+    AuditHead,
+    Authenticator,
+    AvidXchangeConnection,
+    Connection,
+    EpicorConnection,
+    SharedToken,
+    Tenant,
+)
 
 BATCH = 200
+Holder = Connection | SharedToken | Authenticator
 
 
 @dataclass(slots=True)
@@ -38,7 +47,7 @@ def rotate(*, actor: Actor) -> Rotation:
     A cached token that none opens is thrown away instead: whoever needs one signs in again.
     """
     done = Rotation()
-    for model in (EpicorConnection, AvidXchangeConnection, SharedToken):
+    for model in (EpicorConnection, AvidXchangeConnection, SharedToken, Authenticator):
         for keys in _batches(model):
             with transaction.atomic():
                 _rotate_rows(model, keys, done, actor)
@@ -48,14 +57,14 @@ def rotate(*, actor: Actor) -> Rotation:
     return done
 
 
-def _batches(model: type[Connection | SharedToken | AuditHead]) -> Iterator[list[int]]:
+def _batches(model: type[Holder | AuditHead]) -> Iterator[list[int]]:
     keys = list(model._default_manager.order_by("pk").values_list("pk", flat=True))
     for start in range(0, len(keys), BATCH):
         yield keys[start : start + BATCH]
 
 
-def _rotate_rows(model: type[Connection | SharedToken], keys: list[int], done: Rotation, actor: Actor) -> None:
-    names = model.SECRETS if issubclass(model, Connection) else ("token",)
+def _rotate_rows(model: type[Holder], keys: list[int], done: Rotation, actor: Actor) -> None:
+    names = model.SECRETS if issubclass(model, Connection) else ("key",) if model is Authenticator else ("token",)
     changed: list[Any] = []
     per_tenant: dict[int, int] = {}
     for row in model._default_manager.select_for_update().filter(pk__in=keys):
@@ -72,7 +81,7 @@ def _rotate_rows(model: type[Connection | SharedToken], keys: list[int], done: R
         audit.record(tenant, "key.rotated", actor=actor, subject=subject, after={"count": per_tenant[tenant.pk]})
 
 
-def _rotate_one(row: Connection | SharedToken, name: str, done: Rotation) -> int:
+def _rotate_one(row: Holder, name: str, done: Rotation) -> int:
     sealed: Sealed | None = getattr(row, name)
     if sealed is None:
         return 0

@@ -250,10 +250,12 @@ def test_the_example_of_a_tenant_can_be_read() -> None:
 
 def test_the_environment_is_documented() -> None:
     text = (ROOT / "docs" / "operating.md").read_text()
-    assert [name for name in (*REQUIRED, "DEBUG", "ALLOW_PRIVATE_HOSTS") if f"`{name}`" not in text] == []
+    assert [
+        name for name in (*REQUIRED, "DEBUG", "ALLOW_PRIVATE_HOSTS", "REQUIRE_SECOND_FACTOR") if f"`{name}`" not in text
+    ] == []
 
 
-@pytest.mark.parametrize("script", ["bin/demo", "bin/test", ".ci/run", "manage.py"])
+@pytest.mark.parametrize("script", ["bin/demo", "bin/test", "bin/verify_story", ".ci/run", "manage.py"])
 def test_scripts_can_be_run(script: str) -> None:
     assert os.access(ROOT / script, os.X_OK)
 

@@ -124,6 +124,7 @@ class Demo:
         """Say where everything is, and wait; raises ``ProcessEnded`` when a process ends by itself."""
         print(f"\nAdmin     http://127.0.0.1:{self._port}/admin/")
         print(f"Login     {LOGIN}   Password  {kept().password}")
+        print("          No second factor is asked for, because only this machine reaches the demo; a real site asks.")
         print(f"Logs      {LOGS.relative_to(ROOT)}/")
         print("Ctrl-C stops everything.", flush=True)
         while True:

@@ -54,6 +54,7 @@ def site_environment(*, database_url: str, port: int) -> dict[str, str]:
         "BROKER_URL": os.environ.get("BROKER_URL") or _folder_broker(),
         "ALLOWED_HOSTS": "localhost,127.0.0.1,[::1]",
         "ALLOW_PRIVATE_HOSTS": "1",
+        "REQUIRE_SECOND_FACTOR": "0",  # nobody needs a phone to look at a demo; every page says so
         "DJANGO_SETTINGS_MODULE": "connector.settings",
         "DJANGO_SUPERUSER_PASSWORD": keep.password,
         "GUNICORN_CMD_ARGS": f"--bind=127.0.0.1:{port}",

@@ -13,7 +13,9 @@ from django.core.exceptions import PermissionDenied
 from django.forms import BaseInlineFormSet, ModelForm
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils.decorators import method_decorator
+from django.utils.http import urlencode
 from django.views.decorators.debug import sensitive_post_parameters
 from unfold.admin import StackedInline, TabularInline
 from unfold.decorators import action, display
@@ -21,7 +23,7 @@ from unfold.decorators import action, display
 from connector.transport.checks import Check
 from tenants import access, audit, probe, services
 from tenants.access import Capability
-from tenants.admin.scoped import ScopedAdmin, ScopedInline
+from tenants.admin.scoped import ScopedAdmin, ScopedInline, may_anywhere
 from tenants.audit import Actor
 from tenants.forms import (
     AvidXchangeConnectionForm,
@@ -33,16 +35,26 @@ from tenants.forms import (
 from tenants.models import AvidXchangeConnection, EpicorConnection, Membership, Role, Tenant, TenantStatus
 from tenants.option_fields import PREFIX
 from tenants.options import GROUPS
+from tenants.sign_in import sessions
+from tenants.sign_in.confirmation import confirmed_posts
 
 
 class ConnectionInline(ScopedInline, StackedInline):
-    """One connection of the tenant; what is in it changes by ``CONFIGURE``."""
+    """One connection of the tenant; what is in it changes by ``CONFIGURE``, a secret after asking again who it is."""
 
     change_capability = Capability.CONFIGURE
     add_capability = Capability.CONFIGURE
     extra = 1
     max_num = 1
     tab = True
+
+    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        """Let secrets be entered by somebody who has confirmed; to others each says how."""
+        formset = super().get_formset(request, obj, **kwargs)
+        if not sessions.confirmed(request):
+            way = f"{reverse('sign_in:confirm')}?{urlencode({'next': request.get_full_path()})}"
+            formset.form = type("LockedForm", (formset.form,), {"confirm_at": way})
+        return formset
 
 
 class EpicorInline(ConnectionInline):
@@ -164,6 +176,7 @@ class TenantAdmin(ScopedAdmin):
     # --- saving: through services, so that it is audited ---
 
     @method_decorator(sensitive_post_parameters())
+    @method_decorator(confirmed_posts("you change this tenant"))
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Keep what was typed, secrets among it, out of error reports."""
         answer: HttpResponse = super().changeform_view(request, *args, **kwargs)
@@ -194,7 +207,7 @@ class TenantAdmin(ScopedAdmin):
     def has_test_connections_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         """Whoever may configure the tenant may test it."""
         if object_id is None:
-            return access.can_anywhere(request.user, Capability.CONFIGURE)
+            return may_anywhere(request, Capability.CONFIGURE)
         return access.tenants_for(request.user, Capability.CONFIGURE).filter(pk=object_id).exists()
 
     @action(

@@ -33,6 +33,7 @@ def test_the_site_starts_with_production_settings_on_this_machine_only(local: Pa
     read = read_environment(variables, visibility_timeout_s=1)
     assert (read.debug, read.https, read.allow_private_hosts) == (False, False, True)
     assert read.allowed_hosts == ["localhost", "127.0.0.1", "[::1]"]
+    assert read.require_second_factor is False
     assert read.broker_options["data_folder_in"] == str(local / "broker" / "messages")
     assert variables["GUNICORN_CMD_ARGS"] == "--bind=127.0.0.1:8123"
 

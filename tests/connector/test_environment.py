@@ -89,7 +89,7 @@ def test_a_passphrase_is_not_a_key(key: str) -> None:
     assert key.rsplit(",", maxsplit=1)[-1] not in str(refused.value).split("make one with")[0]
 
 
-@pytest.mark.parametrize("name", ["DEBUG", "ALLOW_PRIVATE_HOSTS"])
+@pytest.mark.parametrize("name", ["DEBUG", "ALLOW_PRIVATE_HOSTS", "REQUIRE_SECOND_FACTOR"])
 def test_a_switch_that_is_neither_on_nor_off_is_refused(name: str) -> None:
     with pytest.raises(ImproperlyConfigured, match=f"{name} must be 1 or 0, not 'maybe'"):
         read(**{name: "maybe"})
@@ -104,6 +104,15 @@ def test_only_postgresql_is_a_database(url: str) -> None:
 def test_a_site_of_loopback_names_is_served_without_tls() -> None:
     assert read(ALLOWED_HOSTS="localhost,127.0.0.1,[::1]").https is False
     assert read(ALLOWED_HOSTS="localhost,connector.example.com").https is True
+
+
+def test_the_second_factor_is_off_only_where_nobody_else_comes() -> None:
+    assert read().require_second_factor is True
+    assert read(ALLOWED_HOSTS="localhost", REQUIRE_SECOND_FACTOR="0").require_second_factor is False
+    assert read(DEBUG="1", REQUIRE_SECOND_FACTOR="0").require_second_factor is False
+    for hosts in ("connector.example.com", "localhost,connector.example.com", "*"):
+        with pytest.raises(ImproperlyConfigured, match="REQUIRE_SECOND_FACTOR may be 0 only on a site that no other"):
+            read(ALLOWED_HOSTS=hosts, REQUIRE_SECOND_FACTOR="0")
 
 
 def test_the_demo_broker_is_a_folder(tmp_path: Path) -> None:

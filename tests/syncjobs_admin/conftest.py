@@ -35,6 +35,7 @@ from syncjobs.models import (
 from tenants import services
 from tenants.audit import Actor
 from tenants.models import Role, Tenant, TenantStatus
+from tests.signing_in import signed_in
 
 TESTER = Actor.system("test")
 SENT = datetime(2026, 3, 3, 4, 5, tzinfo=UTC)
@@ -115,12 +116,6 @@ def person(db: None) -> Callable[..., User]:
         return user
 
     return make
-
-
-def signed_in(user: User) -> Client:
-    client = Client()
-    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
-    return client
 
 
 @pytest.fixture

@@ -36,7 +36,11 @@ def scene(transactional_db: None) -> SimpleNamespace:
 def open_page(
     chromium: str, live_server: Any, scene: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[..., Any]]:
-    """Open a page as the scene's person: ``open_page(address, width=…, theme=…)``; its errors are in ``.faults``."""
+    """Open a page as the scene's person: ``open_page(address, width=…, theme=…, signed_in=…)``.
+
+    In its ``.faults`` is everything that went wrong there: errors, what the Content-Security-Policy or Alpine refused,
+    and whatever was asked of another host.
+    """
     playwright = pytest.importorskip("playwright.sync_api")
     # Playwright's own loop makes Django think that its synchronous calls come from an asynchronous context.
     monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
@@ -44,13 +48,16 @@ def open_page(
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
 
-        def show(address: str, *, width: int = 1440, theme: str = "light") -> Any:
+        def show(address: str, *, width: int = 1440, theme: str = "light", signed_in: bool = True) -> Any:
             context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=theme)
-            context.add_cookies([{"name": "sessionid", "value": session, "url": live_server.url}])
+            if signed_in:
+                context.add_cookies([{"name": "sessionid", "value": session, "url": live_server.url}])
             tab = context.new_page()
             tab.faults = []
+            own = (f"{live_server.url}/", "data:")
             tab.on("pageerror", lambda fault: tab.faults.append(str(fault)))
-            tab.on("console", lambda line: tab.faults.append(line.text) if line.type == "error" else None)
+            tab.on("console", lambda line: tab.faults.append(line.text) if line.type in ("error", "warning") else None)
+            tab.on("request", lambda asked: None if asked.url.startswith(own) else tab.faults.append(asked.url))
             tab.goto(f"{live_server.url}{address}")
             tab.wait_for_load_state("networkidle")
             return tab
@@ -108,12 +115,12 @@ def test_a_held_record_is_understood_and_closed_by_keyboard(
     assert "Pay the rest." in tab.inner_text("#content")
     tab.get_by_role("link", name="Resolve").focus()
     tab.keyboard.press("Enter")
-    tab.wait_for_load_state("networkidle")
+    tab.wait_for_url("**/decide/**")
     tab.get_by_label("Reason").focus()
     tab.keyboard.type("Paid by hand.")
     tab.keyboard.press("Tab")
     tab.keyboard.press("Enter")
-    tab.wait_for_load_state("networkidle")
+    tab.wait_for_url("**/change/")
     row.refresh_from_db()
     assert (row.state, row.resolution, row.resolved_by) == ("resolved", "Paid by hand.", "ann")
 

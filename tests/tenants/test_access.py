@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -71,3 +72,9 @@ def test_require_says_what_is_missing(north: Tenant, person: Any) -> None:
     access.require(user, north, Capability.VIEW)
     with pytest.raises(PermissionDenied, match=r"Your role with North Works does not allow this \(operate\)"):
         access.require(user, north, Capability.OPERATE)
+
+
+def test_the_document_shows_the_table_that_is_asked(checkout: Path) -> None:
+    """If this fails: put what ``access.role_table()`` returns into the document, and read what changed."""
+    assert access.role_table() in (checkout / "docs" / "access.md").read_text()
+    assert set(access.COVERS) == set(Capability)

@@ -22,6 +22,7 @@ from tenants.models import (
     Role,
     Tenant,
 )
+from tests.signing_in import signed_in
 
 pytestmark = pytest.mark.django_db
 
@@ -30,12 +31,7 @@ SignIn = Callable[[User], Client]
 
 @pytest.fixture
 def sign_in() -> SignIn:
-    def client(user: User) -> Client:
-        client = Client()
-        client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
-        return client
-
-    return client
+    return signed_in
 
 
 def page(tenant: Tenant) -> str:
@@ -60,28 +56,6 @@ def posted(client: Client, address: str) -> dict[str, Any]:
 # --- who may see and do what --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("role", Role)
-def test_people_see_their_own_tenants_only(
-    role: Role, north: Tenant, south: Tenant, person: Any, sign_in: SignIn
-) -> None:
-    client = sign_in(person("ann", (north, role)))
-    listed = client.get(reverse("admin:tenants_tenant_changelist")).content.decode()
-    assert "North Works" in listed
-    assert "South Works" not in listed
-    assert client.get(page(north)).status_code == 200
-    # Django answers a row that is not in the queryset with a message and the index.
-    assert client.get(page(south)).headers["Location"] == reverse("admin:index")
-    trail = client.get(reverse("admin:tenants_auditevent_changelist")).content.decode()
-    assert "North Works" in trail
-    assert "South Works" not in trail
-    south_event = AuditEvent.objects.filter(tenant=south).first()
-    assert south_event is not None
-    event = reverse("admin:tenants_auditevent_change", args=[south_event.pk])
-    assert client.get(event).headers["Location"] == reverse("admin:index")
-    other = client.get(reverse("admin:tenants_auditevent_changelist"), {"tenant": "south"}).content.decode()
-    assert "South Works" not in other
-
-
 @pytest.mark.parametrize("role", [Role.FINANCE, Role.OPERATOR, Role.AUDITOR])
 def test_who_may_not_configure_changes_nothing(role: Role, north: Tenant, person: Any, sign_in: SignIn) -> None:
     client = sign_in(person("ann", (north, role)))
@@ -94,13 +68,6 @@ def test_who_may_not_configure_changes_nothing(role: Role, north: Tenant, person
         EpicorConnection.objects.values().get(),
         AuditEvent.objects.count(),
     ) == before
-
-
-def test_a_stranger_and_a_visitor_see_no_page(north: Tenant, person: Any, sign_in: SignIn) -> None:
-    stranger = sign_in(person("stranger"))
-    assert stranger.get(reverse("admin:tenants_tenant_changelist")).status_code == 403
-    assert stranger.get(reverse("admin:tenants_auditevent_changelist")).status_code == 403
-    assert Client().get(page(north)).headers["Location"].startswith(reverse("admin:login"))
 
 
 def test_only_a_superuser_makes_a_tenant_and_nobody_deletes_one(north: Tenant, person: Any, sign_in: SignIn) -> None:
@@ -247,9 +214,11 @@ def test_going_live_needs_both_connections(person: Any, sign_in: SignIn) -> None
     assert Tenant.objects.get().status == "setting_up"
 
 
-def test_an_administrator_gives_changes_and_takes_roles(north: Tenant, person: Any, sign_in: SignIn) -> None:
-    ann = person("ann")
-    boss = person("boss", (north, Role.ADMINISTRATOR))
+def test_an_administrator_gives_changes_and_takes_roles(
+    north: Tenant, south: Tenant, person: Any, sign_in: SignIn
+) -> None:
+    ann = person("ann", (south, Role.FINANCE))
+    boss = person("boss", (north, Role.ADMINISTRATOR), (south, Role.ADMINISTRATOR))
     client = sign_in(boss)
     fields = posted(client, page(north)) | {
         "memberships-TOTAL_FORMS": "2",
@@ -259,15 +228,19 @@ def test_an_administrator_gives_changes_and_takes_roles(north: Tenant, person: A
     }
     answer = client.post(page(north), fields)
     assert answer.status_code == 302, answer.context_data["errors"]
-    assert Membership.objects.get(user=ann).role == "finance"
+    assert Membership.objects.get(user=ann, tenant=north).role == "finance"
     fields = posted(client, page(north))
     mine = next(name for name, value in fields.items() if name.endswith("-user") and str(value) == str(ann.pk))
     fields[mine.replace("-user", "-role")] = "auditor"
     assert client.post(page(north), fields).status_code == 302
     fields = posted(client, page(north)) | {mine.replace("-user", "-DELETE"): "on"}
     assert client.post(page(north), fields).status_code == 302
-    assert list(Membership.objects.values_list("user__username", flat=True)) == ["boss"]
-    events = AuditEvent.objects.filter(subject_key="ann").order_by("sequence").values_list("action", "actor_name")
+    assert list(Membership.objects.filter(tenant=north).values_list("user__username", flat=True)) == ["boss"]
+    events = (
+        AuditEvent.objects.filter(tenant=north, subject_key="ann")
+        .order_by("sequence")
+        .values_list("action", "actor_name")
+    )
     assert list(events) == [
         ("membership.granted", "boss"),
         ("membership.changed", "boss"),
@@ -399,9 +372,3 @@ def test_no_page_shows_a_secret(north: Tenant, south: Tenant, person: Any, sign_
     assert [
         address for address, answer in zip(addresses, shown, strict=True) if canary in answer.content.decode()
     ] == []
-
-
-def test_people_are_managed_by_superusers(north: Tenant, person: Any, sign_in: SignIn) -> None:
-    people = reverse("admin:auth_user_changelist")
-    assert sign_in(person("root", superuser=True)).get(people).status_code == 200
-    assert sign_in(person("boss", (north, Role.ADMINISTRATOR))).get(people).status_code == 403

@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
+from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 
 from connector.transport.checks import Check
 from connector.transport.errors import System
 from tenants import audit, probe
 from tenants.models import AuditEvent, AuditHead, AvidXchangeConnection, EpicorConnection, SharedToken, Tenant
+from tests.signing_in import KEY, authenticator
 
 pytestmark = pytest.mark.django_db
 
@@ -140,17 +142,20 @@ def secrets() -> list[str]:
 
 def test_rotate_keys_makes_the_old_key_needless(north: Tenant, south: Tenant, settings: Any) -> None:
     SharedToken.objects.create(tenant=north, system="epicor", key="k", token="token text")
+    app = authenticator(User.objects.create_user("ann"))
     before = secrets()
     old, new = settings.FERNET_KEYS[0], Fernet.generate_key().decode()
     settings.FERNET_KEYS = [new, old]
     code, text = run("rotate_keys")
     assert (code, text.splitlines()[0]) == (
         0,
-        "Secrets: 9 sealed anew, 0 already under these keys. Audit trails: 0 signed anew.",
+        "Secrets: 10 sealed anew, 0 already under these keys. Audit trails: 0 signed anew.",
     )
     settings.FERNET_KEYS = [new]
     assert (len(before), secrets()) == (8, before)
     assert SharedToken.objects.get().token.reveal() == "token text"
+    app.refresh_from_db()
+    assert app.secret() == KEY
     assert audit.verify(north).ok
     assert audit.verify(south).ok
     events = AuditEvent.objects.filter(tenant=north, action="key.rotated").values_list("subject_kind", "after")

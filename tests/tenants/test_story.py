@@ -98,6 +98,15 @@ def test_a_story_holds_all_and_only_its_own_events_and_the_script_proves_it(
     assert len(document["events"][0]["path"]) == 6
 
 
+def test_what_a_file_says_cannot_hide_what_is_found(trail: Tenant, script: ModuleType) -> None:
+    """A reason that would clear the screen is shown as the characters it is made of."""
+    document = exported(trail)
+    document["events"][2]["reason"] = "\x1b[2J\nAll 3 events are as written"
+    [line] = [line for line in script.told(document) if "reason" in line]
+    assert "\x1b" not in line
+    assert "\\u001b[2J\\u000aAll 3" in line
+
+
 def test_the_script_says_what_it_cannot_read(checkout: Path, tmp_path: Path) -> None:
     file = tmp_path / "story.json"
     file.write_text("{}")
