@@ -20,7 +20,7 @@ from connector.sandbox.epicor import make_app as make_epicor_app
 from connector.sandbox.epicor.ledger import ledger as epicor_ledger
 from connector.sandbox.epicor.state import utc_now
 from connector.sandbox.faults import FaultBook
-from connector.sandbox.seed import build
+from connector.sandbox.seed import Seed, build
 from connector.sandbox.serving import Listener, WsgiApp
 
 
@@ -28,8 +28,9 @@ class Sandbox:
     """An Epicor and an AvidXchange that agree about the past.
 
     ``vendors`` and ``invoices`` size EPIC06; ``faults`` are rules for both systems; ``pace`` is seconds between the
-    steps AvidXchange takes by itself; ``clock`` returns aware datetimes. ``epicor_app`` and ``avidxchange_app`` are
-    WSGI callables that also work without sockets.
+    steps AvidXchange takes by itself; ``clock`` returns aware datetimes. ``data`` is what both start from, if it is
+    not to be made by those sizes; it is written to. ``epicor_app`` and ``avidxchange_app`` are WSGI callables that also
+    work without sockets.
     """
 
     def __init__(
@@ -46,8 +47,9 @@ class Sandbox:
         avidxchange_port: int = 0,
         epicor_options: EpicorOptions | None = None,
         avidxchange_options: dict[str, Any] | None = None,
+        data: Seed | None = None,
     ) -> None:
-        data = build(vendors=vendors, invoices=invoices, seed=seed, today=clock().date())
+        data = data or build(vendors=vendors, invoices=invoices, seed=seed, today=clock().date())
         self.faults = FaultBook(faults)
         self.avidxchange = AvidState(data, pace=pace, clock=clock, **(avidxchange_options or {}))
         self.epicor = EpicorState(data, clock=clock, options=epicor_options)

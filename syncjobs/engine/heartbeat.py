@@ -35,11 +35,16 @@ def beating(run: StageRun, *, every_s: float = LEASE.total_seconds() / 4) -> Ite
         thread.join()
 
 
+def beat(run: StageRun) -> None:
+    """Give one sign of life: prolong the run's lease, if it is still ours."""
+    mine = StageRun.objects.filter(pk=run.pk, fence=run.fence, status=RunStatus.RUNNING, deadline__gt=Now())
+    mine.update(lease_until=Now() + LEASE)
+
+
 def _beat(run: StageRun, over: threading.Event, every_s: float) -> None:
     while not over.wait(every_s):
         try:
-            mine = StageRun.objects.filter(pk=run.pk, fence=run.fence, status=RunStatus.RUNNING, deadline__gt=Now())
-            mine.update(lease_until=Now() + LEASE)
+            beat(run)
         except DatabaseError:
             # The worker itself will meet it, and say so, at its next commit.
             log.warning("run.heartbeat_missed", extra={"run": run.pk}, exc_info=True)

@@ -1,0 +1,337 @@
+"""One simulated run: the steps of a plan, then healing, then the invariants. Everything is drawn from the seed."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+from django.db import connection
+
+from connector.stages import Stage
+from syncjobs import tasks
+from syncjobs.engine import heartbeat
+from syncjobs.models import StageSchedule
+from tenants.models import Tenant
+from tests.simulation import books, healing, invariants, mishaps, people
+from tests.simulation.books import Books, Told
+from tests.simulation.broker import Bell
+from tests.simulation.faults import Weather
+from tests.simulation.plan import Plan, Step
+from tests.simulation.transport import Answer, Exchange
+from tests.simulation.workers import Crew, Worker
+from tests.simulation.world import Start, World
+
+#: A run is some hundred points long; killed and frozen workers are hit anywhere in it.
+POINTS = 160
+PAUSES = (5, 45, 130, 310, 1000, 4000, 90_000)
+
+
+@dataclass
+class Outcome:
+    """What came of a run; ``faults`` is empty when every invariant held."""
+
+    plan: Plan
+    faults: list[str] = field(default_factory=list)
+    trace: list[str] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        return not self.faults
+
+
+class Run:
+    """One run under way."""
+
+    def __init__(self, world: World, plan: Plan, starts: dict[str, Start]) -> None:
+        self.world, self.plan = world, plan
+        self.trace: list[str] = [str(plan)]
+        self.faults: list[str] = []
+        self.excuses: dict[str, set[Told]] = {"EPIC06": set(), "EPIC07": set()}
+        self.excused_invoices: set[str] = set()
+        self.excused_accounts: set[str] = set()
+        #: What is to be put right over there when healing begins.
+        self.lift: list[Callable[[], None]] = []
+        self.crew = Crew(self.tell)
+        self.weather = Weather(world, Random(plan.seed))
+        self._names = 0
+        world.begin(starts[plan.theme.start], seed=plan.seed, pace=plan.pace, **plan.switches)
+        world.clock.restart(ours=plan.ours, database=plan.database)
+        world.gate, world.after_sleep, world.beating = self._gate, self._slept, self._beating
+        StageSchedule.objects.exclude(stage__in=list(plan.theme.stages)).update(enabled=False)
+        self.tenants = {tenant.epicor_connection.company: tenant for tenant in world.tenants()}
+        for company, tenant in self.tenants.items():
+            if company not in plan.companies:
+                StageSchedule.objects.filter(tenant=tenant).update(enabled=False)
+        self._bystanders = {
+            company: books.everything(world.sandbox, company)
+            for company in self.tenants
+            if company not in plan.companies
+        }
+
+    # -- telling -------------------------------------------------------------------------------------------------------
+
+    def tell(self, words: str) -> None:
+        self.trace.append(f"{self.world.clock.true:%d %H:%M:%S} {words}")
+
+    def fail(self, words: str) -> None:
+        self.tell(f"FAULT {words}")
+        self.faults.append(words)
+
+    # -- the whole run -------------------------------------------------------------------------------------------------
+
+    def play(self) -> Outcome:
+        """Carry out the plan and return what came of it."""
+        for number, step in enumerate(self.plan.steps):
+            self.tell(f"{number}. {step.kind}")
+            STEPS[step.kind](self, Random(step.seed))
+            if self.faults:
+                break
+        else:
+            self.weather.chance = 0
+            healing.heal(self)
+        self._end_workers()
+        return Outcome(self.plan, self.faults, self.trace)
+
+    def check(self) -> None:
+        """Compare everything with everything; a tenant that did not take part must not have noticed a thing."""
+        for company in self.plan.companies:
+            self.faults += invariants.broken(self.books(company), self.plan.theme.stages)
+        for company, before in self._bystanders.items():
+            if books.everything(self.world.sandbox, company) != before:
+                self.fail(f"the books of {company}, which did not take part, have changed")
+
+    def unfinished(self) -> list[str]:
+        """Return what is still under way."""
+        return [line for company in self.plan.companies for line in invariants.stuck(self.books(company))]
+
+    def books(self, company: str) -> Books:
+        found = books.read(self.world.sandbox, self.tenants[company])
+        found.excuses |= self.excuses[company]
+        found.excused_invoices |= self.excused_invoices
+        found.excused_accounts |= self.excused_accounts
+        return found
+
+    # -- work ----------------------------------------------------------------------------------------------------------
+
+    def worker(self, job: Callable[[], Any], name: str, *, kill_at: int = 0, freeze_at: int = 0) -> Worker:
+        """Start a worker at a job."""
+        self._names += 1
+        worker = Worker(f"{self._names}:{name}", job, kill_at=kill_at, freeze_at=freeze_at)
+        self.crew.start(worker)
+        return worker
+
+    def go(self, random: Random, *, switch: float = 0.0) -> None:
+        """Let the workers work, and look at how they ended."""
+        for ended in self.crew.run(random, switch=switch):
+            if ended.error is not None:
+                told = "".join(traceback.format_exception(ended.error))
+                self.fail(f"{ended.name} ended with {type(ended.error).__name__}: {told[-3000:]}")
+
+    def ring(self, bell: Bell, random: Random, **fate: int) -> Worker:
+        self.tell(f"{bell}")
+        return self.worker(bell.ring, bell.task.__name__, **fate)
+
+    def _end_workers(self) -> None:
+        """No thread outlives its run."""
+        for worker in self.crew.frozen:
+            worker.dead = True
+            self.crew.thaw(worker)
+        self.crew.run(Random(0))
+
+    # -- what the product is run in ------------------------------------------------------------------------------------
+
+    def _gate(self, exchange: Exchange) -> Answer | None:
+        if connection.in_atomic_block:
+            self.fail(f"a transaction is open across {exchange.method} {exchange.path}")
+        self.crew.point("call")
+        answer = self.weather.strike(exchange) or exchange.carry_out()
+        if exchange.method == "GET" and answer.status == 200:
+            self.world.last_pages[exchange.place] = answer
+        self.crew.point("answered")
+        return answer
+
+    def _slept(self, _seconds: float) -> None:
+        """Heartbeats go on while a worker sleeps or waits; a frozen one gives no sign of life."""
+        self.beat()
+        self.crew.point("slept")
+
+    def beat(self) -> None:
+        for worker in self.crew.workers:
+            if not worker.frozen and not worker.dead:
+                for run in worker.runs:
+                    heartbeat.beat(run)
+
+    @contextmanager
+    def _beating(self, run: Any) -> Iterator[None]:
+        worker = self.crew.current
+        if worker is not None:
+            worker.runs.append(run)
+        yield
+        if worker is not None:
+            worker.runs.remove(run)
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass between two steps."""
+        self.world.clock.pass_by(seconds)
+
+
+# --- steps ------------------------------------------------------------------------------------------------------------
+
+Act = Callable[[Run, Random], None]
+STEPS: dict[str, Act] = {}
+
+
+def step(name: str) -> Callable[[Act], Act]:
+    def register(act: Act) -> Act:
+        STEPS[name] = act
+        return act
+
+    return register
+
+
+def _storm(run: Run, random: Random) -> None:
+    """Draw this step's weather: mostly the plan's, sometimes calm, sometimes one system being down."""
+    pick = random.random()
+    run.weather.random, run.weather.kinds = random, run.plan.kinds
+    run.weather.systems = ("epicor", "avidxchange")
+    run.weather.chance = run.plan.chance
+    run.weather.tell = run.tell
+    if pick < 0.15:
+        run.weather.chance = 0
+    elif pick < 0.25:
+        run.weather.chance, run.weather.systems = 1.0, (random.choice(("epicor", "avidxchange")),)
+        run.weather.kinds = (random.choice(("refused", "503 with a wish", "502 instead", "timeout instead", "429")),)
+
+
+def _fate(random: Random) -> dict[str, int]:
+    pick = random.random()
+    if pick < 0.3:
+        return {"kill_at": random.randint(1, POINTS)}
+    return {"freeze_at": random.randint(1, POINTS)} if pick < 0.4 else {}
+
+
+def _someone(run: Run, random: Random) -> Tenant:
+    return run.tenants[random.choice(run.plan.companies)]
+
+
+def _stage(run: Run, random: Random) -> Stage:
+    return random.choice(sorted(run.plan.theme.stages))
+
+
+@step("work")
+def _work(run: Run, random: Random) -> None:
+    """A worker runs a stage; often another one is at something else, or at the very same, at the same time."""
+    _storm(run, random)
+    tenant, stage = _someone(run, random), _stage(run, random)
+    jobs = [(tenant, stage)]
+    if random.random() < 0.35:
+        jobs.append((_someone(run, random), _stage(run, random)))
+    if random.random() < 0.15:
+        jobs.append((tenant, stage))
+    switch = random.choice([0.02, 0.1, 0.4]) if len(jobs) > 1 else 0.0
+    for whose, which in jobs:
+        trigger = random.choice(["schedule", "schedule", "schedule", "person", "sweep"])
+        bell = Bell(
+            tasks.run_stage, (whose.pk, str(which), trigger), {"full_read": True} if trigger == "sweep" else {},
+            run.world.clock.true,
+        )  # fmt: skip
+        run.ring(bell, random, **_fate(random))
+    run.go(random, switch=switch)
+
+
+@step("deliver")
+def _deliver(run: Run, random: Random) -> None:
+    """The broker delivers some of what it has: in any order, twice, late, or never."""
+    _storm(run, random)
+    switch = random.choice([0.0, 0.05, 0.3])
+    for _ in range(random.randint(1, 3)):
+        waiting = run.world.broker.due()
+        if not waiting:
+            return
+        bell = random.choice(waiting)
+        pick = random.random()
+        if pick < 0.85:
+            run.world.broker.take(bell)
+        if pick >= 0.1:
+            run.ring(bell, random, **_fate(random))
+        else:
+            run.tell(f"lost: {bell}")
+        if random.random() < 0.5:
+            run.go(random, switch=switch)
+    run.go(random, switch=switch)
+
+
+@step("tick")
+def _tick(run: Run, random: Random) -> None:
+    run.worker(lambda: tasks.tick.run(str(_stage(run, random))), "tick")
+    run.go(random)
+
+
+@step("poll")
+def _poll(run: Run, random: Random) -> None:
+    run.worker(lambda: tasks.poll.run(), "poll")
+    run.go(random)
+
+
+@step("reap")
+def _reap(run: Run, random: Random) -> None:
+    run.worker(lambda: tasks.reap.run(), "reap")
+    run.go(random)
+
+
+@step("sweep")
+def _sweep(run: Run, random: Random) -> None:
+    run.worker(lambda: tasks.sweep.run(), "sweep")
+    run.go(random)
+
+
+@step("prune")
+def _prune(run: Run, random: Random) -> None:
+    run.worker(lambda: tasks.prune.run(), "prune")
+    run.go(random)
+
+
+@step("time")
+def _time(run: Run, random: Random) -> None:
+    seconds = random.choice(PAUSES)
+    run.tell(f"{seconds} s pass")
+    run.pass_time(seconds)
+
+
+@step("thaw")
+def _thaw(run: Run, random: Random) -> None:
+    _storm(run, random)
+    for worker in run.crew.frozen:
+        run.crew.thaw(worker)
+    run.go(random, switch=0.1)
+
+
+@step("clock")
+def _clock(run: Run, random: Random) -> None:
+    from datetime import timedelta
+
+    run.world.clock.ours = timedelta(hours=random.choice([0, 48, -48, 1, -1]))
+    run.tell(f"our clock is off by {run.world.clock.ours}")
+
+
+@step("broker")
+def _broker(run: Run, random: Random) -> None:
+    pick = random.choice(["down", "up", "emptied"])
+    run.tell(f"the broker is {pick}")
+    if pick == "emptied":
+        run.world.broker.bells.clear()
+    run.world.broker.down = pick == "down"
+
+
+@step("mishap")
+def _mishap(run: Run, random: Random) -> None:
+    mishaps.happen(run, random)
+
+
+@step("person")
+def _person(run: Run, random: Random) -> None:
+    people.act(run, random)
