@@ -1,4 +1,4 @@
-"""When a tenant's stage is due, and who takes it.
+"""When a tenant's stage is due, and who takes it, by the database's clock alone: workers' clocks differ (lesson 9).
 
 ``next_due`` in the database is the queue; beat and Celery only ring. A due row is taken by moving its ``next_due``
 on in one conditional UPDATE, so that two ticks never start the same run; a row without a ``next_due`` is due at once.
@@ -76,8 +76,8 @@ def take(tenant: Tenant, stage: Stage) -> bool:
 def take_sweeps() -> Iterator[tuple[Tenant, Stage]]:
     """Yield what is due for a full read, which catches what polls by change date or SysRevID have missed."""
     for schedule in _scheduled().filter(Q(next_sweep__isnull=True) | Q(next_sweep__lte=Now())).order_by("pk"):
-        again = timezone.now() + SWEEP_AGAIN
-        if StageSchedule.objects.filter(pk=schedule.pk, next_sweep=schedule.next_sweep).update(next_sweep=again):
+        still = StageSchedule.objects.filter(pk=schedule.pk, next_sweep=schedule.next_sweep)
+        if still.update(next_sweep=Now() + SWEEP_AGAIN):
             yield schedule.tenant, Stage(schedule.stage)
 
 
@@ -118,7 +118,7 @@ def ended_well(run: StageRun) -> None:
         return
     if run.full_read:
         days = run.tenant.typed_options.full_reconcile_every_days
-        own.update(next_sweep=timezone.now() + timedelta(days=days))
+        own.update(next_sweep=Now() + timedelta(days=days))
     if run.created or run.updated:
         make_due(run.tenant, (stage for stage in Stage if Stage(run.stage) in NEEDS[stage]))
 
@@ -146,12 +146,14 @@ def _ready(**conditions: Any) -> QuerySet[StageSchedule]:
     """Schedules that run, are due, and whose stage nobody is running."""
     at_work = StageRun.objects.filter(tenant=OuterRef("tenant"), stage=OuterRef("stage"), status__in=RUN_LIVE)
     due = _scheduled(**conditions).filter(Q(next_due__isnull=True) | Q(next_due__lte=Now()))
-    return due.exclude(Exists(at_work)).select_related("tenant", "interval", "crontab")
+    return due.exclude(Exists(at_work)).select_related("tenant", "interval", "crontab").annotate(asked_at=Now())
 
 
 def _take(schedule: StageSchedule) -> bool:
+    """Take a row of ``_ready``; the next time is counted from the moment it was found due."""
     still = StageSchedule.objects.filter(pk=schedule.pk, next_due=schedule.next_due)
-    return still.update(next_due=next_time(schedule, timezone.now())) == 1
+    asked_at: datetime = getattr(schedule, "asked_at")  # noqa: B009  (an annotation, which types do not know)
+    return still.update(next_due=next_time(schedule, asked_at)) == 1
 
 
 def _waits(tenant: Tenant, stage: Stage) -> bool:

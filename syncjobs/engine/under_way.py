@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, Min, Q, QuerySet
-from django.utils import timezone
+from django.db.models import Count, F, Min, Q, QuerySet, Value
+from django.db.models.functions import Now
 
 from connector.stages import Stage
 from syncjobs.models import Batch, InvoiceImage, InvoiceLink, Payment, Posting
@@ -31,7 +31,7 @@ def due_polls(tenant_id: int | None = None) -> list[tuple[int, Stage]]:
     """Return (tenant id, stage) of live tenants, or of one, whose submitted batches may be asked about again."""
     due = Batch.objects.filter(
         state__in=(BatchStatus.SUBMITTED, BatchStatus.UNCERTAIN),
-        next_poll_at__lte=timezone.now(),
+        next_poll_at__lte=Now(),
         tenant__status=TenantStatus.LIVE,
     )
     if tenant_id is not None:
@@ -43,8 +43,10 @@ def due_polls(tenant_id: int | None = None) -> list[tuple[int, Stage]]:
 def next_poll_in(tenant_id: int, *, now: datetime | None = None) -> timedelta | None:
     """Return how long until the tenant's next batch may be asked about; None when none waits."""
     waiting = Batch.objects.filter(tenant_id=tenant_id, state__in=(BatchStatus.SUBMITTED, BatchStatus.UNCERTAIN))
-    first = waiting.aggregate(first=Min("next_poll_at"))["first"]
-    return None if first is None else max(first - (now or timezone.now()), timedelta(0))
+    # The database's clock set the time and tells how far it is: ours may be days off (lesson 9).
+    moment = Now() if now is None else Value(now)
+    rest: timedelta | None = waiting.aggregate(rest=Min(F("next_poll_at") - moment))["rest"]
+    return None if rest is None else max(rest, timedelta(0))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connector.stages import Stage
-from syncjobs.engine import schedule
-from syncjobs.models import StageSchedule
+from syncjobs.engine import schedule, under_way
+from syncjobs.models import Batch, StageSchedule
+from tenants.audit import Actor
 from tenants.models import Tenant
 
 CHICAGO = ZoneInfo("America/Chicago")
@@ -47,6 +48,45 @@ def test_an_interval_counts_from_now_whatever_the_clock_does() -> None:
 def test_a_schedule_without_a_cadence_has_the_default_one() -> None:
     before = datetime(2026, 11, 1, tzinfo=UTC)
     assert schedule.next_time(StageSchedule(), before) == before + timedelta(minutes=schedule.DEFAULT_MINUTES)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("hours", [48, -48])
+def test_a_wrong_clock_of_ours_neither_puts_a_stage_off_nor_hurries_it(
+    tenant: Tenant, monkeypatch: pytest.MonkeyPatch, hours: int
+) -> None:
+    """Lesson 9; found by the simulator. Counted by our own clock, a stage taken while that was two days ahead was not
+    due again for two days, and due at every tick while it was behind."""
+    schedule.apply(tenant, {}, actor=Actor.system("test"))
+    right = timezone.now
+    monkeypatch.setattr(timezone, "now", lambda: right() + timedelta(hours=hours))
+    assert schedule.take(tenant, Stage.VENDORS_OUT)
+    taken = StageSchedule.objects.get(tenant=tenant, stage=Stage.VENDORS_OUT)
+    assert taken.next_due is not None
+    assert abs(taken.next_due - right() - timedelta(minutes=schedule.DEFAULT_MINUTES)) < timedelta(minutes=1)
+    StageSchedule.objects.update(next_sweep=None)
+    assert len(list(schedule.take_sweeps())) == len(Stage)
+    taken.refresh_from_db()
+    assert taken.next_sweep is not None
+    assert abs(taken.next_sweep - right() - schedule.SWEEP_AGAIN) < timedelta(minutes=1)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("hours", [48, -48])
+def test_a_wrong_clock_of_ours_does_not_change_when_a_batch_is_asked_about(
+    tenant: Tenant, monkeypatch: pytest.MonkeyPatch, hours: int
+) -> None:
+    """Lesson 9; found by the simulator: who is due was decided by our clock, when it is due by the database's."""
+    right = timezone.now
+    facts = {"kind": "vendors", "stage": "vendors_out", "state": "submitted"}
+    Batch.objects.create(tenant=tenant, external_id="1", next_poll_at=right() + timedelta(minutes=5), **facts)
+    monkeypatch.setattr(timezone, "now", lambda: right() + timedelta(hours=hours))
+    assert under_way.due_polls(tenant.pk) == []
+    rest = under_way.next_poll_in(tenant.pk)
+    assert rest is not None
+    assert timedelta(minutes=4) < rest <= timedelta(minutes=5)
+    Batch.objects.update(next_poll_at=right() - timedelta(minutes=5))
+    assert under_way.due_polls(tenant.pk) == [(tenant.pk, Stage.VENDORS_OUT)]
 
 
 def test_a_time_of_day_stays_that_time_of_day_when_the_clock_changes() -> None:
