@@ -56,7 +56,9 @@ def put_away(name: str) -> str:
         f"DELETE FROM public.{table}; INSERT INTO public.{table} SELECT * FROM {schema}.{table};"  # noqa: S608
         for table in _tables()
     ]
-    return "\n".join(["BEGIN;", *lift, *swap, f"SELECT {', '.join(numbers)};", "COMMIT;", *("BEGIN;", *lower, "COMMIT;")])
+    return "\n".join(
+        ["BEGIN;", *lift, *swap, f"SELECT {', '.join(numbers)};", "COMMIT;", *("BEGIN;", *lower, "COMMIT;")]
+    )
 
 
 def restore(statements: str) -> None:

@@ -313,7 +313,9 @@ def stuck(books: Books) -> Iterator[str]:
 def held_is_told(books: Books) -> Iterator[str]:
     """Whatever is held says so to a person."""
     for link in InvoiceLink.objects.filter(tenant=books.tenant, state__in=("held", "refused")):
-        if not books.captured_told({"Id": link.avid_id}, [{"VendorNum": link.vendor_num, "InvoiceNum": link.invoice_num}]):
+        if not books.captured_told(
+            {"Id": link.avid_id}, [{"VendorNum": link.vendor_num, "InvoiceNum": link.invoice_num}]
+        ):
             yield f"invoice {link.invoice_num} is {link.state} ({link.hold_code}), and nobody was told"
     for payment in Payment.objects.filter(tenant=books.tenant, state="held"):
         if not books.is_told("payment", payment.avid_id):

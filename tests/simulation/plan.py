@@ -40,8 +40,8 @@ THEMES = {
 }
 WEIGHTS = {"master": 3, "submit": 5, "capture": 5, "pay": 5, "orders": 2, "out": 3, "in": 4, "whole": 1}
 #: Step kinds and how often each is drawn.
-STEPS = {"work": 10, "deliver": 3, "tick": 3, "time": 5, "reap": 2, "poll": 2, "thaw": 1, "clock": 1, "broker": 1,
-         "mishap": 6, "person": 3, "sweep": 1, "prune": 1}  # fmt: skip
+STEPS = {"work": 20, "deliver": 4, "tick": 3, "time": 6, "reap": 2, "poll": 2, "thaw": 2, "clock": 1, "broker": 1,
+         "mishap": 8, "person": 4, "sweep": 1, "prune": 1}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def draw(seed: int) -> Plan:
     companies = random.choices([("EPIC06",), ("EPIC07",), ("EPIC06", "EPIC07")], [3, 2, 2])[0]
     hours = random.choice([0, 0, 0, 48, -48, random.randint(-47, 47)])
     database = random.choice([0, 0, 0, 0, hours])
-    count = random.randint(3, 14)
+    count = random.randint(3, 12)
     return Plan(
         seed=seed,
         theme=theme,
@@ -95,7 +95,7 @@ def draw(seed: int) -> Plan:
             "percent_202": random.choice([0, 0, 30, 100]),
             "reject_percent": random.choice([0, 0, 30]),
         },
-        chance=random.choice([0, 0.03, 0.1, 0.3]),
+        chance=random.choice([0, 0.02, 0.05, 0.1, 0.2, 0.4]),
         kinds=_kinds(random),
         steps=tuple(
             Step(random.choices(list(STEPS), list(STEPS.values()))[0], random.getrandbits(48)) for _ in range(count)

@@ -68,9 +68,7 @@ def under(world: Surroundings) -> Iterator[None]:
     """Run the product in ``world`` until the block ends."""
 
     def client(kind: type) -> Callable[..., Any]:
-        return lambda *args, **kwargs: kind(
-            *args, **kwargs, now=world.now, sleep=world.sleep, session=world.session()
-        )
+        return lambda *args, **kwargs: kind(*args, **kwargs, now=world.now, sleep=world.sleep, session=world.session())
 
     def publish(task: Task, args: Any = None, kwargs: Any = None, **options: Any) -> None:
         world.publish(task, args, kwargs, **options)

@@ -81,7 +81,7 @@ class Crew:
         ``switch`` is how likely the baton goes to another one at a point.
         """
         self._random, self._switch = random, switch
-        while (ready := [worker for worker in self.workers if worker.runnable]):
+        while ready := [worker for worker in self.workers if worker.runnable]:
             random.choice(ready).go.release()
             self._home.acquire()
         ended = [worker for worker in self.workers if worker.done]
@@ -176,4 +176,6 @@ class Crew:
 
 
 def _only_reads(sql: Any) -> bool:
-    return isinstance(sql, str) and sql.startswith("SELECT") and "FOR UPDATE" not in sql and "FOR NO KEY UPDATE" not in sql
+    return (
+        isinstance(sql, str) and sql.startswith("SELECT") and "FOR UPDATE" not in sql and "FOR NO KEY UPDATE" not in sql
+    )
