@@ -35,7 +35,7 @@ def heal(run: Run) -> None:
     for worker in run.crew.frozen:
         run.crew.thaw(worker)
     run.go(random)
-    for lift in run.lift:
+    for lift in reversed(run.lift):
         lift()
     before = ""
     for number, pause in enumerate(PAUSES):

@@ -171,7 +171,7 @@ def _to_be_submitted(books: Books, header: Row) -> bool:
     if not free or header["DocUnpostedBal"] != header["DocInvoiceAmt"]:
         return False
     mapping = VendorMapping.objects.filter(tenant=books.tenant, vendor_num=header["VendorNum"]).first()
-    if mapping is None or mapping.state != "approved":
+    if mapping is None or mapping.state != "approved" or not mapping.active:
         return False
     shown = {row["GLAccount1"]: row["GLAcctDispGLAcctDisp"] for row in books.epicor["GLAccount"]}
     accounts = {row["GLAccount"] for row in books.under("APInvExpTGLC", **key)}

@@ -64,6 +64,8 @@ class Plan:
     database: timedelta
     pace: float
     switches: dict[str, Any]
+    #: Rows a page at both systems, and items a batch; small ones make many pages of few rows.
+    page: int
     chance: float
     kinds: tuple[str, ...]
     steps: tuple[Step, ...] = field(default=())
@@ -71,7 +73,7 @@ class Plan:
     def __str__(self) -> str:
         return (
             f"seed {self.seed}: {self.theme.name}, {' and '.join(self.companies)}, our clock {self.ours}, the "
-            f"database's {self.database}, pace {self.pace:g} s, {self.switches}, faults {self.chance:.0%} of {self.kinds}"
+            f"database's {self.database}, pace {self.pace:g} s, pages of {self.page}, {self.switches}, faults {self.chance:.0%} of {self.kinds}"
         )
 
 
@@ -95,6 +97,7 @@ def draw(seed: int) -> Plan:
             "percent_202": random.choice([0, 0, 30, 100]),
             "reject_percent": random.choice([0, 0, 30]),
         },
+        page=random.choice([100, 100, 3]),
         chance=random.choice([0, 0.02, 0.05, 0.1, 0.2, 0.4]),
         kinds=_kinds(random),
         steps=tuple(

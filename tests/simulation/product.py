@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import ExitStack, contextmanager
-from functools import partial
+from contextlib import ExitStack, contextmanager, nullcontext
+from functools import cached_property, partial
 from typing import Any, Protocol
 from unittest.mock import patch
 
@@ -19,7 +19,8 @@ from celery.app.task import Task
 from connector.avidxchange.client import AvidXchangeClient
 from connector.epicor.client import EpicorClient
 from connector.transport.limits import Gate
-from syncjobs.engine.context import Clock
+from syncjobs.engine.context import Clock, StageContext
+from syncjobs.engine.outgoing import Desk
 from tenants.clients import DatabaseTokenCache
 
 
@@ -63,6 +64,15 @@ class Surroundings(Protocol):
     def beating(self, run: Any) -> Any: ...
 
 
+def _locked_properties() -> list[Any]:
+    """Return the cached properties that Python 3.11 locks for all instances of a class at once.
+
+    Our workers stand for processes, which have nothing to do with each other's locks.
+    """
+    found = [value for kind in (StageContext, Desk) for value in vars(kind).values()]
+    return [value for value in found if isinstance(value, cached_property) and hasattr(value, "lock")]
+
+
 @contextmanager
 def under(world: Surroundings) -> Iterator[None]:
     """Run the product in ``world`` until the block ends."""
@@ -86,6 +96,8 @@ def under(world: Surroundings) -> Iterator[None]:
         "celery.app.task.Task.apply_async": publish,
     }
     with ExitStack() as stack:
+        for descriptor in _locked_properties():
+            stack.enter_context(patch.object(descriptor, "lock", nullcontext()))
         for place, stand_in in places.items():
             stack.enter_context(patch(place, stand_in))
         yield

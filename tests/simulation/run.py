@@ -15,7 +15,7 @@ from connector.stages import Stage
 from syncjobs import tasks
 from syncjobs.engine import heartbeat
 from syncjobs.models import StageSchedule
-from tenants.models import Tenant
+from tenants.models import AvidXchangeConnection, EpicorConnection, Tenant
 from tests.simulation import books, healing, invariants, mishaps, people
 from tests.simulation.books import Books, Told
 from tests.simulation.broker import Bell
@@ -58,9 +58,16 @@ class Run:
         self.crew = Crew(self.tell)
         self.weather = Weather(world, Random(plan.seed))
         self._names = 0
+        #: Counts what mishaps make, so that everything they make has a name of its own.
+        self.made = 0
+        #: How likely a mishap is at any one call of this step.
+        self.unrest = 0.0
         world.begin(starts[plan.theme.start], seed=plan.seed, pace=plan.pace, **plan.switches)
         world.clock.restart(ours=plan.ours, database=plan.database)
         world.gate, world.after_sleep, world.beating = self._gate, self._slept, self._beating
+        EpicorConnection.objects.update(page_size=plan.page)
+        profile = {"page_size": plan.page, "batch_max_items": min(plan.page, 50), "max_rps": 1000}
+        AvidXchangeConnection.objects.update(profile=profile)
         StageSchedule.objects.exclude(stage__in=list(plan.theme.stages)).update(enabled=False)
         self.tenants = {tenant.epicor_connection.company: tenant for tenant in world.tenants()}
         for company, tenant in self.tenants.items():
@@ -91,7 +98,7 @@ class Run:
             if self.faults:
                 break
         else:
-            self.weather.chance = 0
+            self.weather.chance = self.unrest = 0
             healing.heal(self)
         self._end_workers()
         return Outcome(self.plan, self.faults, self.trace)
@@ -148,6 +155,8 @@ class Run:
         if connection.in_atomic_block:
             self.fail(f"a transaction is open across {exchange.method} {exchange.path}")
         self.crew.point("call")
+        if self.unrest and self.weather.random.random() < self.unrest:
+            mishaps.happen(self, self.weather.random)
         answer = self.weather.strike(exchange) or exchange.carry_out()
         if exchange.method == "GET" and answer.status == 200:
             self.world.last_pages[exchange.place] = answer
@@ -200,6 +209,7 @@ def _storm(run: Run, random: Random) -> None:
     run.weather.systems = ("epicor", "avidxchange")
     run.weather.chance = run.plan.chance
     run.weather.tell = run.tell
+    run.unrest = random.choice([0, 0, 0, 0.02, 0.1])
     if pick < 0.15:
         run.weather.chance = 0
     elif pick < 0.25:
