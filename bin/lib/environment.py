@@ -22,8 +22,9 @@ ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / ".venv"
 LOCAL = ROOT / ".local"
 RUNS = ["requirements-build.txt", "requirements.txt"]
-LOCKS = {"demo": RUNS, "gate": [*RUNS, "requirements-dev.txt"]}
-NAMES = {"demo": "bin/demo", "gate": "bin/test"}
+TESTS = [*RUNS, "requirements-dev.txt"]
+LOCKS = {"demo": RUNS, "gate": TESTS, "simulate": TESTS}
+NAMES = {"demo": "bin/demo", "gate": "bin/test", "simulate": "bin/simulate"}
 
 #: What a first installation takes on disk, wheels being unpacked included.
 NEEDED_BYTES = 1_500_000_000
@@ -47,7 +48,7 @@ class MissingPiece(Exception):
 
 
 def main(argv: list[str]) -> None:
-    """Set up for ``argv[0]`` (``demo`` or ``gate``) and become it."""
+    """Set up for ``argv[0]`` (``demo``, ``gate`` or ``simulate``) and become it."""
     command, arguments = argv[0], argv[1:]
     try:
         prepare(command)

@@ -37,20 +37,21 @@ def heal(run: Run) -> None:
     run.go(random)
     for lift in reversed(run.lift):
         lift()
-    before = ""
+    before, resting = "", False
     for number, pause in enumerate(PAUSES):
         run.pass_time(pause)
         poll(run, random)
         if run.faults:
             return
         after = _state(run)
-        if number > 0 and after == before and not run.world.broker.bells and not run.unfinished():
+        resting = number > 0 and after == before and not run.world.broker.bells and not run.unfinished()
+        if resting and not run.broken():
             run.tell(f"at rest after {number} polls")
-            run.check()
             return
         before = after
-    run.check()
-    run.fail(f"it did not come to rest within {MOST} polls")
+    run.faults += run.broken()
+    if not resting:
+        run.fail(f"it did not come to rest within {MOST} polls")
 
 
 def poll(run: Run, random: Random) -> None:

@@ -32,6 +32,14 @@ class Simulator:
         return Run(self.world, replace(whole, steps=kept), self.starts).play()
 
 
+    def shrink(self, seed: int, without: frozenset[int] = frozenset()) -> frozenset[int]:
+        """Return which steps of a failing seed can be left out, one by one, so that it still fails."""
+        for number in reversed(range(len(plan.draw(seed).steps))):
+            if number not in without and not self.run(seed, without=without | {number}).ok:
+                without |= {number}
+        return without
+
+
 def _use_virtual_time(*, connection: Any, **_signal: Any) -> None:
     clock.use_virtual_time(connection)
 

@@ -33,7 +33,8 @@ class EpicorState:
         self.lock = threading.RLock()
         self.calls: Counter[str] = Counter()
         self._tokens: dict[str, datetime] = {}
-        self._revision = FIRST_REVISION + sum(len(rows) for c in seed.companies.values() for rows in c.tables.values())
+        rows = (row for company in seed.companies.values() for table in company.tables.values() for row in table)
+        self._revision: int = max((row["SysRevID"] for row in rows), default=FIRST_REVISION)
         self.companies = {
             code: Database(company, next_revision=self._next_revision) for code, company in seed.companies.items()
         }

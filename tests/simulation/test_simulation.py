@@ -1,0 +1,71 @@
+"""A few hundred whole worlds, fixed and random, each of which must come to rest with nothing lost and nothing twice.
+
+``bin/simulate`` runs as many as asked for. A failure prints its seed, the trace of its steps and the command that tells
+it again. The base of the random seeds is printed with every test, and ``SIMULATION_SEED`` sets it.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+
+import pytest
+from pytest_django.plugin import DjangoDbBlocker
+
+from tests.simulation import plan
+from tests.simulation.run import Outcome
+from tests.simulation.session import Simulator, simulator
+
+#: Seeds in one test, so that two workers can share the work; each process prepares its world once.
+CHUNK = 8
+FIXED_CHUNKS, RANDOM_CHUNKS = 10, 10
+
+pytestmark = pytest.mark.timeout(600)
+
+
+@pytest.fixture(scope="module")
+def world(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Simulator]:
+    """A prepared simulator on this worker's test database, which is empty between tests."""
+    with django_db_blocker.unblock(), simulator() as prepared:
+        yield prepared
+
+
+def base() -> int:
+    """The first random seed, the same in every worker of one session."""
+    given = os.environ.get("SIMULATION_SEED") or os.environ.get("PYTEST_XDIST_TESTRUNUID")
+    return int(given, 16) % 10**9 if given else secrets.randbelow(10**9)
+
+
+def told(outcome: Outcome) -> str:
+    lines = [*outcome.trace, *(f"FAULT {line}" for line in outcome.faults)]
+    return "\n".join([*lines, f"tell it again: bin/simulate --replay {outcome.plan.seed} --shrink"])
+
+
+@pytest.mark.parametrize("chunk", range(FIXED_CHUNKS))
+def test_worlds_come_to_rest(world: Simulator, chunk: int) -> None:
+    for seed in range(chunk * CHUNK, (chunk + 1) * CHUNK):
+        outcome = world.run(seed)
+        assert outcome.ok, told(outcome)
+
+
+@pytest.mark.parametrize("chunk", range(RANDOM_CHUNKS))
+def test_random_worlds_come_to_rest(world: Simulator, chunk: int) -> None:
+    first = base() + chunk * CHUNK
+    print(f"random seeds from {first}")
+    for seed in range(first, first + CHUNK):
+        outcome = world.run(seed)
+        assert outcome.ok, told(outcome)
+
+
+def test_a_seed_is_told_again_to_the_last_step(world: Simulator) -> None:
+    """A failure that cannot be repeated cannot be mended."""
+    seed = next(seed for seed in range(1000) if len(plan.draw(seed).steps) > 6 and plan.draw(seed).chance > 0.05)
+    assert world.run(seed).trace == world.run(seed).trace
+
+
+def test_the_plan_of_a_seed_stays_what_it_was() -> None:
+    """Seeds that found something are kept in tests, so a plan depends on its seed alone."""
+    first = plan.draw(28)
+    assert (first.seed, first) == (28, plan.draw(28))
+    assert {plan.draw(seed).theme.name for seed in range(200)} == set(plan.THEMES)
