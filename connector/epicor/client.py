@@ -37,7 +37,8 @@ _NOT_FOR_US = frozenset({"scope_excluded", "method_denied", "unknown_method", "a
 
 
 class _InvoiceReply(msgspec.Struct):
-    document: InvoiceDocument | None = msgspec.field(name="returnObj", default=None)
+    #: Required: an answer without it is about something else, and must not pass for "there is none".
+    document: InvoiceDocument | None = msgspec.field(name="returnObj")
 
 
 class _Company(msgspec.Struct):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
@@ -18,6 +19,8 @@ from connector.transport.redact import Redactor
 from connector.transport.sender import Answer, header
 
 SOURCE = System.EPICOR
+#: How a body begins that is an error whatever its status says; data begins with ``@odata.context`` or ``returnObj``.
+_ERROR_INSIDE = re.compile(rb'\s*\{\s*"(HttpStatus|ReasonPhrase|ErrorMessage|ErrorType|error)"\s*:')
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +129,7 @@ def classify(answer: Answer, operation: str, redactor: Redactor) -> ConnectorErr
     """Return the error that an answer amounts to, or None when it is what was asked for.
 
     A 2xx that is HTML came from a proxy or a login page and not from Epicor: ``Retry`` (code ``not_json``), which the
-    transport makes ``Uncertain`` for a write. A refusal no row knows is ``Rejected`` with code ``unknown_refusal``.
+    transport makes ``Uncertain`` for a write. A 2xx that carries an error body is that error. A refusal no row knows is ``Rejected`` with code ``unknown_refusal``.
     """
     if 200 <= answer.status < 300:
         if answer.body and _is_markup(answer):
@@ -134,12 +137,14 @@ def classify(answer: Answer, operation: str, redactor: Redactor) -> ConnectorErr
                 f"{operation}: the answer is a web page and not Epicor's.",
                 system=SOURCE, code="not_json", status=answer.status, request_id=answer.request_id,
             )  # fmt: skip
-        return None
+        if not _ERROR_INSIDE.match(answer.body):
+            return None
+    status = answer.status if answer.status >= 300 else _status_inside(answer.body)
     kind, text, request_id = _said(answer)
     shown = redactor.text(text)[:600] or f"Epicor answered {answer.status} without a message."
     request_id = redactor.text(request_id)[:100] or answer.request_id
     for fault in FAULTS:
-        if fault.fits(answer.status, kind, text):
+        if fault.fits(status, kind, text):
             return fault.error(
                 f"{operation}: {shown}",
                 system=SOURCE, code=fault.code, status=answer.status, request_id=request_id, hint=fault.hint,
@@ -149,6 +154,15 @@ def classify(answer: Answer, operation: str, redactor: Redactor) -> ConnectorErr
         system=SOURCE, code="unknown_refusal", status=answer.status, request_id=request_id,
         hint="Epicor refused this in words that are not known yet. Read the message; report it if it recurs.",
     )  # fmt: skip
+
+
+def _status_inside(body: bytes) -> int:
+    """Return the status that an error body names for itself, 500 where it names none."""
+    try:
+        stated: object = msgspec.json.decode(body, type=dict[str, Any]).get("HttpStatus")
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        stated = None
+    return stated if isinstance(stated, int) and 400 <= stated < 600 else 500
 
 
 def _is_markup(answer: Answer) -> bool:

@@ -275,6 +275,20 @@ def test_an_invoice_that_is_not_there_is_none() -> None:
         assert here.client.invoice(here.rows("Vendor")[0]["VendorNum"], "no/such '#1' %&+ invoice") is None
 
 
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [({"HttpStatus": 500, "ErrorMessage": "An unexpected problem occurred."}, Retry), ({}, Rejected)],
+    ids=["an error", "nothing"],
+)
+def test_an_answer_about_something_else_is_not_an_absent_invoice(body: dict[str, Any], error: type[Exception]) -> None:
+    """Found by the simulator: a captured invoice that stood in Epicor was taken for deleted, and given up."""
+    with connected() as here:
+        row = here.rows("APInvHed")[0]
+        here.world.faults.add([{"path": "GetByID", "kind": "status", "status": 200, "body": body, "times": -1}])
+        with pytest.raises(error):
+            here.client.invoice(row["VendorNum"], row["InvoiceNum"])
+
+
 def test_every_odd_invoice_number_is_found() -> None:
     with connected() as here:
         odd = [row for row in here.rows("APInvHed") if set(row["InvoiceNum"]) & set("/'# ")]

@@ -179,6 +179,24 @@ def test_success_is_not_an_error_but_a_page_of_a_proxy_is() -> None:
         assert (type(found), found.code) == (Retry, "not_json")
 
 
+@pytest.mark.parametrize(
+    ("body", "error", "code"),
+    [
+        ({"HttpStatus": 500, "ReasonPhrase": "REST API Exception", "ErrorMessage": "Unexpected problem."},
+         Retry, "server_error"),
+        ({"ErrorMessage": "Group AVX1 is in use by user kim.", "ErrorType": BUSINESS, "HttpStatus": 400},
+         Held, "group_locked"),
+        ({"error": {"code": "-1", "message": "Internal"}}, Retry, "server_error"),
+        (b'{"error": {"code": ', Retry, "server_error"),
+    ],
+)  # fmt: skip
+def test_an_error_inside_a_success_is_that_error(body: Any, error: type[ConnectorError], code: str) -> None:
+    """Lesson 26; found by the simulator: a 200 with an error in it made an invoice pass for deleted in Epicor."""
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    found = judged(Answer(200, {"Content-Type": "application/json"}, raw, "sent-id"))
+    assert (type(found), found.code) == (error, code)
+
+
 def test_words_inside_a_successful_answer_have_a_meaning_too() -> None:
     closed = meaning("The apply date is not in an open fiscal period.")
     assert closed is not None
