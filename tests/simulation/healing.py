@@ -7,13 +7,14 @@ writes nothing on either side.
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from random import Random
 from typing import TYPE_CHECKING
 
 from connector.stages import Stage
 from syncjobs import tasks
 from syncjobs.engine import review, schedule
-from syncjobs.models import StageSchedule
+from syncjobs.models import Problem, StageSchedule
 from tests.simulation import books
 from tests.simulation.world import BUILDER
 
@@ -64,6 +65,10 @@ def poll(run: Run, random: Random) -> None:
             review.approve(mapping, actor=BUILDER)
         for row in StageSchedule.objects.filter(tenant=tenant, enabled=True).exclude(paused_reason=""):
             schedule.resume(tenant, Stage(row.stage), actor=BUILDER)
+        # What the schedule leaves to a person once Epicor has refused it.
+        if Problem.objects.filter(tenant=tenant, state="open", subject_kind="ap_invoice_group").exists():
+            run.worker(partial(tasks.run_stage.run, tenant.pk, str(Stage.INVOICES_IN), "person"), "a person's run")
+            run.go(random)
     for stage in Stage:
         if stage in run.plan.theme.stages:
             run.worker(lambda stage=stage: tasks.tick.run(str(stage)), f"tick {stage}")

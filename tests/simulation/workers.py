@@ -117,7 +117,8 @@ class Crew:
     def _kill(self, worker: Worker, what: str) -> None:
         worker.dead = True
         self._tell(f"{worker.name} killed at {what}")
-        if connection.in_atomic_block:
+        # Not ``in_atomic_block``: at a commit Django has left the block already.
+        if connection.connection is not None and not connection.get_autocommit():
             connection.rollback()
         raise Killed
 
