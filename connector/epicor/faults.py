@@ -129,7 +129,8 @@ def classify(answer: Answer, operation: str, redactor: Redactor) -> ConnectorErr
     """Return the error that an answer amounts to, or None when it is what was asked for.
 
     A 2xx that is HTML came from a proxy or a login page and not from Epicor: ``Retry`` (code ``not_json``), which the
-    transport makes ``Uncertain`` for a write. A 2xx that carries an error body is that error. A refusal no row knows is ``Rejected`` with code ``unknown_refusal``.
+    transport makes ``Uncertain`` for a write. A 2xx that carries an error body is that error. A refusal no row knows is
+    ``Rejected`` with code ``unknown_refusal``.
     """
     if 200 <= answer.status < 300:
         if answer.body and _is_markup(answer):

@@ -76,12 +76,12 @@ def batches(ctx: StageContext) -> QuerySet[Batch]:
 
 
 def _window(ctx: StageContext, mark: dict[str, str]) -> tuple[date, date]:
-    """Return the days to ask for; AvidXchange's midnight may come before ours, so tomorrow is among them."""
+    """Return the days to ask for, some of them ahead of our clock."""
     first = ctx.today() - timedelta(days=FIRST_DAYS)
     start = cursors.overlap_start(mark, ctx.avidxchange.profile.window_overlap_days)
     if start is None or ctx.run.full_read:
         start = first if start is None else min(start, first)
-    return start, max(ctx.today(), start) + timedelta(days=1)
+    return start, max(ctx.today(), start) + cursors.AHEAD
 
 
 def _left_over(ctx: StageContext) -> QuerySet[Batch]:
@@ -126,7 +126,7 @@ def _take(ctx: StageContext, found: CapturedBatch, row: Batch | None) -> Iterato
             _to_review(ctx, row, faults)
         else:
             captured_links.store(ctx, row, invoices)
-            _move(row, BatchStatus.STORED, settled_at=ctx.now(), message="")
+            _move(row, BatchStatus.STORED, settled_at=Now(), message="")
             if row.acknowledged_at is not None:
                 _move(row, BatchStatus.ACKNOWLEDGED)  # only closing it again asks for another acknowledgement
             problems.report_page(ctx, "batch", {row.external_id: None})

@@ -8,7 +8,7 @@ counted in one transaction; payments that the run goes on with are counted when 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date
 
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -28,8 +28,6 @@ from syncjobs.states import PaymentState
 from tenants import audit
 
 STREAM = "payments"
-#: AvidXchange's midnight may come before ours, and our clock may be wrong by more; asking ahead costs nothing.
-AHEAD = timedelta(days=2)
 #: Where we have recorded nothing, as far as we know.
 UNRECORDED = frozenset({PaymentState.SEEN, PaymentState.READY, PaymentState.HELD})
 #: What the run goes on with.
@@ -58,11 +56,11 @@ def read(ctx: StageContext, rules: Rules) -> None:
 
 def _window(ctx: StageContext, mark: dict[str, str]) -> tuple[date, date]:
     """Return the days to ask for. What was paid before the tenant came to us was somebody else's to record."""
-    first = (ctx.tenant.created_at - AHEAD).date()
+    first = (ctx.tenant.created_at - cursors.AHEAD).date()
     start = cursors.overlap_start(mark, ctx.avidxchange.profile.window_overlap_days)
     if start is None or ctx.run.full_read:
         start = first if start is None else min(start, first)
-    return start, max(ctx.today(), start) + AHEAD
+    return start, max(ctx.today(), start) + cursors.AHEAD
 
 
 def _by_id(ctx: StageContext) -> Iterator[list[str]]:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db.models import QuerySet
+from django.db.models.functions import Now
 
 from connector.avidxchange.records import Verdict
 from syncjobs.engine import links
@@ -58,16 +59,16 @@ def _mark_subjects(ctx: StageContext, outbox: Outbox, decided: Sequence[BatchIte
         setattr(row, outbox.column("sent_hash" if accepted else "refused_hash"), item.payload_hash)
         if accepted and item.avid_id and named and item.avid_id not in taken:
             setattr(row, "avid_id", item.avid_id)  # noqa: B010  (not every outgoing record has the column)
-        if accepted:
-            row.sent_at = ctx.now()
         # As in Outbox.mark(): a later item of the row does not take "created" away.
         if not (accepted and row.seen_run == ctx.run.pk and row.outcome == "created"):
             row.outcome = ("created" if item.creates else "updated") if accepted else "rejected"
         row.seen_run = ctx.run.pk
-    names = [outbox.column("sent_hash"), outbox.column("refused_hash"), "sent_at", "seen_run", "outcome"]
+    names = [outbox.column("sent_hash"), outbox.column("refused_hash"), "seen_run", "outcome"]
     if named:
         names.append("avid_id")
     links.update(list(by_pk.values()), names)
+    # By the database's clock, because other stages compare it with what they have seen (lesson 9).
+    rows.filter(pk__in=[item.subject_id for item in decided if item.state == ItemState.ACCEPTED]).update(sent_at=Now())
 
 
 def _taken(ctx: StageContext, outbox: Outbox, decided: Sequence[BatchItem]) -> set[str]:

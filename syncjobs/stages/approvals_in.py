@@ -10,7 +10,7 @@ invoice is not a paid one (``payments_in``).
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, date, timedelta
+from datetime import UTC, date
 
 from django.db.models import Count, Min, Q, QuerySet
 from django.db.models.functions import Now
@@ -76,7 +76,7 @@ def _since(ctx: StageContext) -> date | None:
     if marked is not None:
         return marked
     first = _ours(ctx).aggregate(first=Min("sent_at"))["first"]
-    return first.astimezone(UTC).date() - timedelta(days=1) if first else None
+    return first.astimezone(UTC).date() - cursors.AHEAD if first else None
 
 
 def _ours(ctx: StageContext) -> QuerySet[InvoiceLink]:
@@ -86,8 +86,7 @@ def _ours(ctx: StageContext) -> QuerySet[InvoiceLink]:
 def _read_changed(ctx: StageContext, since: date) -> None:
     """Read what changed since a day; the mark moves when every page is stored, because pages come in no order."""
     mark = cursors.get(ctx, STREAM)
-    # Our own clock may be slow; a day more costs nothing.
-    until = max(ctx.today() + timedelta(days=1), since)
+    until = max(ctx.today() + cursors.AHEAD, since)
     for page in ctx.avidxchange.invoices_modified(since, until):
         recognition.recognise(ctx, page)
         links = _ours(ctx).filter(external_id__in=[there.external_id for there in page if there.external_id])

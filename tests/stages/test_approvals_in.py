@@ -151,6 +151,21 @@ def test_the_mark_comes_from_what_was_read_and_not_from_our_clock(
     assert link(ready, "INV-10000").state == "rejected"
 
 
+@pytest.mark.parametrize("hours", [48, -48])
+def test_a_wrong_clock_of_ours_hides_no_approval(
+    sandbox: Sandbox, ready: Tenant, run_stage: Run, clock: FakeClock, hours: int
+) -> None:
+    """Lesson 9; found by the simulator. Sent while our clock was ahead, invoices seemed to be younger than their
+    approvals, which nobody asked for then; while it was behind, the days ended before the approvals came."""
+    switch(sandbox, reject_percent=0)
+    right = clock.moment
+    clock.moment = right + timedelta(hours=hours)
+    run_stage(ready, "invoices_out")
+    clock.moment = right if hours > 0 else right + timedelta(hours=hours)
+    run_stage(ready, "approvals_in")
+    assert set(states(ready).values()) == {"approved"}
+
+
 def test_late_verdicts_are_asked_for_and_the_image_follows(
     sandbox: Sandbox, ready: Tenant, run_stage: Run, ledger: Ledger
 ) -> None:

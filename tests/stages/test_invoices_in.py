@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -11,6 +12,7 @@ from django.db import connection
 
 from connector.epicor import ap_invoice_entry
 from syncjobs.engine import entry_groups, replay
+from syncjobs.engine.context import Clock
 from syncjobs.engine.replay_targets import Target
 from syncjobs.models import Batch, InvoiceImage, InvoiceLink, Posting, Problem, VendorMapping
 from syncjobs.states import BatchStatus, InvoiceState, PostingState
@@ -125,6 +127,16 @@ def test_what_was_held_is_released_by_what_it_waited_for(make_world: MakeWorld) 
     assert world.standing() == world.wanted(without=())
     assert world.problems() == {}
     assert world.told() == told  # the batch was read again, but not closed again
+
+
+def test_a_wrong_clock_of_ours_does_not_say_when_a_batch_was_read(make_world: MakeWorld) -> None:
+    """Lesson 9: a batch read while our clock was ahead seemed to be younger than any mapping that it waited for."""
+    world = make_world("a")
+    ahead = Clock(now=lambda: datetime.now(UTC) + timedelta(hours=48), sleep=lambda _seconds: None)
+    world.run(clock=ahead)
+    read = Batch.objects.filter(tenant=world.tenant, kind="captured_invoices")
+    assert read.exists()
+    assert not read.filter(settled_at__gt=datetime.now(UTC)).exists()
 
 
 # --- control totals ------------------------------------------------------------------------------------------------
