@@ -125,5 +125,9 @@ def _waits(tenant: Tenant, stage: Stage, trigger: str) -> bool:
 
 
 def _on_commit(bell: Callable[[], object]) -> None:
-    # Robust: a broker that is away must not undo what was committed; the tick makes up for the bell.
-    transaction.on_commit(bell, robust=True)
+    def rung() -> None:
+        bell()
+
+    # Robust: a broker that is away must not undo what was committed; the tick makes up for the bell. And by a function
+    # that has a name: Django's log of the failure asks for it, and would raise instead for a ``partial`` or a task.
+    transaction.on_commit(rung, robust=True)

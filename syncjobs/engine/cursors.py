@@ -15,8 +15,8 @@ from syncjobs.models import Cursor
 
 #: Field lesson 7: a cursor's state must not grow without end.
 MAX_BYTES = 64 * 1024
-#: How far beyond both ends of what our clock says AvidXchange is asked: its midnight may come before ours, and our clock
-#: may be two days off (lesson 9). Asking for days in which nothing is costs nothing.
+#: How far beyond both ends of what our clock says AvidXchange is asked: its midnight may come before ours, and our
+#: clock may be two days off (lesson 9). Asking for days in which nothing is costs nothing.
 AHEAD = timedelta(days=3)
 
 
