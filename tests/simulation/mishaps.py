@@ -427,8 +427,14 @@ def _number_changed(place: Place) -> str:
 
 
 def _payment(place: Place, where: Callable[[Row], Any]) -> Row | None:
-    rows = [row for row in place.customer.payments.values() if where(row)]
-    return place.random.choice(rows) if rows else None
+    """Return a payment that nothing has happened to: one that is refunded and cleared again makes no sense."""
+    seen = place.run.payments_met[place.company]
+    rows = [row for number, row in place.customer.payments.items() if number not in seen and where(row)]
+    if not rows:
+        return None
+    row = place.random.choice(rows)
+    seen.add(row["PaymentId"])
+    return row
 
 
 def _review(place: Place, row: Row) -> None:

@@ -60,6 +60,7 @@ class Run:
         self._names = 0
         #: Counts what mishaps make, so that everything they make has a name of its own.
         self.made = 0
+        self.payments_met: dict[str, set[int]] = {"EPIC06": set(), "EPIC07": set()}
         #: How likely a mishap is at any one call of this step.
         self.unrest = 0.0
         world.begin(starts[plan.theme.start], seed=plan.seed, pace=plan.pace, **plan.switches)
@@ -158,6 +159,7 @@ class Run:
             self.fail(f"a transaction is open across {exchange.method} {exchange.path}")
         self.crew.point("call")
         if self.unrest and self.weather.random.random() < self.unrest:
+            self.unrest /= 3
             mishaps.happen(self, self.weather.random)
         answer = self.weather.strike(exchange) or exchange.carry_out()
         if exchange.method == "GET" and answer.status == 200:
