@@ -48,7 +48,8 @@ class Factor(TimestampMixin, ThrottlingMixin, Device):  # type: ignore[misc]  # 
     def throttle_increment(self, commit: bool = True) -> None:
         """Count a wrong code."""
         super().throttle_increment(commit=False)
-        self.throttling_failure_count = min(self.throttling_failure_count, MOST_FAILURES)
+        failures: int = self.throttling_failure_count
+        self.throttling_failure_count = min(failures, MOST_FAILURES)
         if commit:
             self.save()
 

@@ -68,7 +68,8 @@ def again(change: Change) -> None:
 @cache
 def _tables() -> Mapping[str, tuple[str, str]]:
     """Table → column of its key, and column of its tenant (empty where tenants share it)."""
-    own = [model for label in ("tenants", "syncjobs") for model in apps.get_app_config(label).get_models()]
+    every = [model for label in ("tenants", "syncjobs") for model in apps.get_app_config(label).get_models()]
+    own = [model for model in every if model is Tenant or any(field.name == "tenant" for field in model._meta.fields)]
     found = {model._meta.db_table: (_key(model), _key(model) if model is Tenant else "tenant_id") for model in own}
     beat = apps.get_app_config("django_celery_beat")
     shared = [beat.get_model(name) for name in _SHARED]
