@@ -125,9 +125,7 @@ def _listen(number: int, worker: subprocess.Popen[str], lines: queue.Queue[tuple
     lines.put((number, ""))
 
 
-def _watch(
-    lines: queue.Queue[tuple[int, str]], workers: list[subprocess.Popen[str]], asked: argparse.Namespace
-) -> int:
+def _watch(lines: queue.Queue[tuple[int, str]], workers: list[subprocess.Popen[str]], asked: argparse.Namespace) -> int:
     """Follow the workers; return 1 at the first run that failed."""
     began = told = time.monotonic()
     done, cpu, left = 0, 0.0, len(workers)
@@ -157,7 +155,8 @@ def _tell_failure(said: dict[str, Any], done: int) -> None:
     print("\n".join(said["trace"]))
     for line in said["faults"]:
         print(f"FAULT {line}")
-    print(f"\nSeed {said['seed']} failed after {done} runs. Tell it again: bin/simulate --replay {said['seed']} --shrink")
+    again = f"bin/simulate --replay {said['seed']} --shrink"
+    print(f"\nSeed {said['seed']} failed after {done} runs. Tell it again: {again}")
 
 
 if __name__ == "__main__":

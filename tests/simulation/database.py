@@ -42,7 +42,7 @@ def put_away(name: str) -> str:
     with connection.cursor() as cursor:
         cursor.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}")
         for table in _tables():
-            cursor.execute(f"CREATE TABLE {schema}.{table} AS TABLE public.{table}")  # noqa: S608
+            cursor.execute(f"CREATE TABLE {schema}.{table} AS TABLE public.{table}")
         numbers = []
         for table, column in _sequences():
             cursor.execute("SELECT pg_get_serial_sequence(%s, %s)", [table, column])

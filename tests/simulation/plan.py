@@ -73,7 +73,8 @@ class Plan:
     def __str__(self) -> str:
         return (
             f"seed {self.seed}: {self.theme.name}, {' and '.join(self.companies)}, our clock {self.ours}, the "
-            f"database's {self.database}, pace {self.pace:g} s, pages of {self.page}, {self.switches}, faults {self.chance:.0%} of {self.kinds}"
+            f"database's {self.database}, pace {self.pace:g} s, pages of {self.page}, {self.switches}, "
+            f"faults {self.chance:.0%} of {', '.join(self.kinds)}"
         )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager, nullcontext
 from functools import cached_property, partial
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 from unittest.mock import patch
 
 import requests
@@ -30,7 +30,7 @@ class Inline:
     def __init__(self, *_args: Any, **_kwargs: Any) -> None:
         self._broken = False
 
-    def __enter__(self) -> Inline:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_error: object) -> None:

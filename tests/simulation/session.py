@@ -31,7 +31,6 @@ class Simulator:
         kept = tuple(one for number, one in enumerate(whole.steps[:first]) if number not in without)
         return Run(self.world, replace(whole, steps=kept), self.starts).play()
 
-
     def shrink(self, seed: int, without: frozenset[int] = frozenset()) -> frozenset[int]:
         """Return which steps of a failing seed can be left out, one by one, so that it still fails."""
         for number in reversed(range(len(plan.draw(seed).steps))):

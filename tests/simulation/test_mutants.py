@@ -31,8 +31,8 @@ def enters_a_payment_again() -> Iterator[None]:
     honest = postings._take
 
     def take(ctx: StageContext, posting: Posting, step: postings.Step) -> None:
-        begun = any(entry == {**entry, "step": step.name, "state": "started"} for entry in posting.steps)
-        if step.name == "header" and begun and posting.kind == "ap_payment":
+        state = next((entry["state"] for entry in reversed(posting.steps) if entry["step"] == step.name), "")
+        if step.name == "header" and state == "started" and posting.kind == "ap_payment":
             postings._note(ctx, posting, step.name, "done", step.do(ctx, posting))
         else:
             honest(ctx, posting, step)

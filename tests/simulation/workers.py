@@ -110,9 +110,11 @@ class Crew:
             self._tell(f"{worker.name} frozen at {what}")
             self._wait(worker)
             self._tell(f"{worker.name} goes on at {what}")
-        elif self._switch and any(one.runnable for one in self.workers if one is not worker):
-            if self._random.random() < self._switch:
-                self._wait(worker)
+        elif self._switch and self._others(worker) and self._random.random() < self._switch:
+            self._wait(worker)
+
+    def _others(self, worker: Worker) -> bool:
+        return any(one.runnable for one in self.workers if one is not worker)
 
     def _kill(self, worker: Worker, what: str) -> None:
         worker.dead = True

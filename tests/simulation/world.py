@@ -92,14 +92,14 @@ class World:
         """Return both tenants afresh."""
         return list(Tenant.objects.order_by("pk"))
 
-    # -- what the product is run in (``product.Surroundings``) ----------------------------------------------------------
+    # -- what the product is run in (``product.Surroundings``) --------------------------------------------------------
 
     def session(self) -> requests.Session:
         apps = {
-            EPICOR: ("epicor", lambda *call: self.sandbox.epicor_app(*call)),
-            AVIDXCHANGE: ("avidxchange", lambda *call: self.sandbox.avidxchange_app(*call)),
+            EPICOR: ("epicor", self.sandbox.epicor_app),
+            AVIDXCHANGE: ("avidxchange", self.sandbox.avidxchange_app),
         }
-        return transport.session(apps, lambda exchange: self.gate(exchange))
+        return transport.session(apps, self.gate)
 
     def now(self) -> Any:
         return self.clock.now()
