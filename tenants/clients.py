@@ -37,7 +37,6 @@ C = TypeVar("C", bound=Connection)
 _FRESH_S = 5.0
 #: How long a ping waits for an answer, in seconds.
 PING_S = 15.0
-_NAMES = {System.EPICOR: "Epicor", System.AVIDXCHANGE: "AvidXchange"}
 
 
 class Options(TypedDict, total=False):
@@ -141,7 +140,7 @@ def _connection(model: type[C], tenant: Tenant) -> C:
     # Asked anew each time: a cached relation would keep secrets that were changed meanwhile.
     found = model._default_manager.filter(tenant=tenant).first()
     if found is None:
-        name = _NAMES[model.system]
+        name = model.system.label
         raise Misconfigured(
             f"{tenant} has no {name} connection.",
             system=model.system,

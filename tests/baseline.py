@@ -36,7 +36,10 @@ def restore(baseline: Mapping[str, bytes]) -> None:
 def _filled() -> set[str]:
     """Return the tables that have rows."""
     with connection.cursor() as cursor:
-        tables = [name for name in connection.introspection.table_names(cursor) if name != "django_migrations"]
+        cursor.execute(
+            "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'django_migrations'"
+        )
+        tables = [name for (name,) in cursor.fetchall()]
         cursor.execute(" UNION ALL ".join(f"SELECT '{name}' WHERE EXISTS (SELECT FROM {name})" for name in tables))  # noqa: S608
         return {name for (name,) in cursor.fetchall()}
 

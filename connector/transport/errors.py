@@ -17,6 +17,11 @@ class System(StrEnum):
     EPICOR = "epicor"
     AVIDXCHANGE = "avidxchange"
 
+    @property
+    def label(self) -> str:
+        """The system's name as people write it."""
+        return "Epicor" if self is System.EPICOR else "AvidXchange"
+
 
 class ConnectorError(Exception):
     """Base of the five. ``message`` is plain, redacted text that may be shown to a person.

@@ -32,7 +32,7 @@ class Seats(Protocol):
     """Where the places of one connection are kept, numbered from 1. Must be safe across threads and processes."""
 
     def take(self, numbers: Sequence[int]) -> int | None:
-        """Take one of the numbers, none of which is ours, waiting a second at the most; None if none came free."""
+        """Take one of the numbers, none of which is ours, waiting a moment at the most; None if none came free."""
 
     def give(self, number: int) -> None:
         """Give one back; does not raise."""
@@ -119,7 +119,7 @@ class Places:
                     with self._freed:
                         self._freed.wait(min(left, IDLE_S))
         raise Waits(
-            f"All calls that {self._system} bears at once were taken for {WAIT_S:.0f} seconds.",
+            f"Other runs made all the calls that {self._system.label} bears at once, for {WAIT_S:.0f} seconds.",
             system=self._system,
             code=PLACES_TAKEN,
             delay_s=WAIT_S,

@@ -26,7 +26,6 @@ from syncjobs import selectors, tasks
 from syncjobs.engine import outages, schedule
 from syncjobs.forms import ReasonForm, RunForm, ScheduleForm
 from syncjobs.models import StageSchedule
-from syncjobs.models.connections import SYSTEM_NAMES
 from syncjobs.templatetags.shown import NOTHING, when
 from tenants import access, audit, services
 from tenants.access import Capability
@@ -185,8 +184,8 @@ def _try_again(request: HttpRequest, tenant: Tenant, actor: Actor) -> str:
     except ValueError:
         raise Http404 from None
     if outages.try_again(tenant, system, actor=actor):
-        return f"{SYSTEM_NAMES[system]} is tried again within a minute, and what waits for it goes on if it is back."
-    return f"{SYSTEM_NAMES[system]} is not left alone; nothing waits for it."
+        return f"{system.label} is tried again within a minute, and what waits for it goes on if it is back."
+    return f"{system.label} is not left alone; nothing waits for it."
 
 
 def _stage(request: HttpRequest) -> Stage:

@@ -24,7 +24,6 @@ from syncjobs.engine import connections, problems, schedule
 from syncjobs.engine.context import StageContext
 from syncjobs.engine.problems import Finding
 from syncjobs.models import ConnectionHealth
-from syncjobs.models.connections import SYSTEM_NAMES
 from tenants import audit, clients
 from tenants.audit import Actor
 from tenants.models import Tenant
@@ -39,17 +38,14 @@ HINT = (
 
 
 def arrive(ctx: StageContext) -> None:
-    """Let a run begin only if the systems its stage needs are called at present; a pause that is over is ended, or
-    prolonged, by one ping. Raises ``Waits``."""
-    for row in connections.open_ones(ctx.tenant.pk, SYSTEMS[ctx.stage]):
-        system = System(row.system)
-        if row.breaker.stand(row.read_at) is Stand.OPEN or not connections.claim_probe(ctx.tenant, system):
+    """Let a run begin only if the systems its stage needs are called at present. Raises ``Waits``.
+
+    A pause that is over is ended, or prolonged, by one ping: of whichever run comes first, even if its stage begins
+    without that system, because it may need it for a part of its work and be the only one that is switched on.
+    """
+    for row in connections.open_ones(ctx.tenant.pk, System):
+        if not _is_back(ctx, row) and System(row.system) in SYSTEMS[ctx.stage]:
             raise _waits(row)
-        failed = _ping(ctx, system)
-        if failed is not None:
-            _open(ctx, system, failed)
-            raise _waits(row)
-        _close(ctx, system)
 
 
 def leave(ctx: StageContext, fault: Retry | Uncertain | None = None) -> ConnectorError | None:
@@ -66,7 +62,7 @@ def leave(ctx: StageContext, fault: Retry | Uncertain | None = None) -> Connecto
     if down:
         return _waits(down[0])
     if isinstance(fault, Waits) and fault.system in doubted:
-        said = f"{SYSTEM_NAMES[fault.system]} answers, but not to what was asked: {fault.message}"
+        said = f"{fault.system.label} answers, but not to what was asked: {fault.message}"
         return Retry(said, system=fault.system, code="unavailable")
     return fault
 
@@ -113,10 +109,23 @@ def checks(tenant: Tenant) -> list[Check]:
 
 def words(row: ConnectionHealth) -> str:
     """Say how an open connection stands, and when it is tried again."""
-    name, zone = SYSTEM_NAMES[System(row.system)], row.tenant.zone
+    name, zone = System(row.system).label, row.tenant.zone
     later = row.breaker.next_try(row.read_at)
     next_try = "It is tried again with the next run." if later is None else f"It is tried again at {_at(later, zone)}."
     return f"{name} has been unavailable since {_at(row.since or row.read_at, zone)}. {next_try}"
+
+
+def _is_back(ctx: StageContext, row: ConnectionHealth) -> bool:
+    """Ping an open connection if that is due and nobody else's business; return whether it is closed now."""
+    system = System(row.system)
+    if row.breaker.stand(row.read_at) is Stand.OPEN or not connections.claim_probe(ctx.tenant, system):
+        return False
+    failed = _ping(ctx, system)
+    if failed is None:
+        _close(ctx, system)
+    else:
+        _open(ctx, system, failed)
+    return failed is None
 
 
 def _look(ctx: StageContext, system: System, doubt: Doubt) -> None:
@@ -160,7 +169,7 @@ def _close(ctx: StageContext, system: System) -> None:
     with ctx.commit():
         before, after = connections.move(ctx.tenant, system, lambda _state, _now: closed())
         schedule.bring_forward(ctx.tenant, needing(system), before.latest)
-        why = f"{SYSTEM_NAMES[system]} is available again."
+        why = f"{system.label} is available again."
         problems.resolve(ctx, "connection", system, codes=(CODE,), why=why)
         _record(ctx, "connection.closed", system, before, after)
     log.warning("connection.closed", extra={"tenant": ctx.tenant.slug, "system": system, "since": _iso(before.since)})
@@ -186,7 +195,7 @@ def _message(row: ConnectionHealth) -> str:
     system = System(row.system)
     since = _at(row.since or row.read_at, row.tenant.zone)
     waiting = ", ".join(LABELS[stage] for stage in needing(system))
-    begins = f"{SYSTEM_NAMES[system]} has been unavailable since {since}: {row.reason}"
+    begins = f"{system.label} has been unavailable since {since}: {row.reason}"
     return f"{begins} Until it is back, these wait: {waiting}."
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from django.db import DatabaseError, InterfaceError, OperationalError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
-from psycopg.errors import LockNotAvailable
+from psycopg.errors import DeadlockDetected, LockNotAvailable
 
 from connector.transport.errors import System
 
@@ -24,12 +24,14 @@ log = logging.getLogger(__name__)
 
 #: How long a session may be silent before the server takes its places away. A worker speaks up every half a minute.
 LEASE_S = 120
-#: How long the server is waited for at one go, so that a thread that wants to give a place back gets a word in.
-ASK_S = 1
+#: How long the server is waited for at one go, so that a thread that wants to give a place back gets a word in. Shorter
+#: than PostgreSQL's deadlock_timeout: two workers with a place each may well wait for each other's, and both go on.
+ASK_S = 0.5
 #: Marks our locks among the database's others.
 SPACE = 0x6D6C63
 #: More numbers than a connection may have places (``max_concurrency`` ends at 16).
 NUMBERS = 32
+_NOT_NOW = (LockNotAvailable, DeadlockDetected)
 _COUNT = (
     "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2 AND granted AND classid = %s"
     " AND objid BETWEEN %s AND %s AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
@@ -49,7 +51,7 @@ class Session:
             try:
                 return self._value(sql, parameters)
             except (OperationalError, InterfaceError) as lost:
-                if isinstance(lost.__cause__, LockNotAvailable) or self._database is None:
+                if isinstance(lost.__cause__, _NOT_NOW) or self._database is None:
                     raise
                 self._end()
                 return self._value(sql, parameters)
@@ -89,7 +91,7 @@ class AdvisorySeats:
         self._base = (tenant_id * len(System) + list(System).index(system)) * NUMBERS
 
     def take(self, numbers: Sequence[int]) -> int | None:
-        """Take a number that is free now, or wait for one of them."""
+        """Take a number that is free now, or wait for one of them for a moment."""
         for number in numbers:
             if self._session.ask("SELECT pg_try_advisory_lock(%s, %s)", self._key(number)):
                 return number
@@ -97,7 +99,7 @@ class AdvisorySeats:
         try:
             self._session.ask("SELECT pg_advisory_lock(%s, %s)", self._key(number))
         except OperationalError as error:
-            if isinstance(error.__cause__, LockNotAvailable):
+            if isinstance(error.__cause__, _NOT_NOW):
                 return None
             raise
         return number

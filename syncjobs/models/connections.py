@@ -11,8 +11,6 @@ from connector.transport.errors import System
 from connector.transport.width import Cut
 from syncjobs.models.base import TenantRow
 
-SYSTEM_NAMES = {System.EPICOR: "Epicor", System.AVIDXCHANGE: "AvidXchange"}
-
 
 class ConnectionHealth(TenantRow):
     """The breaker and the width of one connection (``connector.transport``'s ``breaker`` and ``width``).
@@ -21,7 +19,7 @@ class ConnectionHealth(TenantRow):
     while calls are made; ``reason`` is why, in redacted words.
     """
 
-    system = models.CharField(max_length=16, choices=[(str(system), name) for system, name in SYSTEM_NAMES.items()])
+    system = models.CharField(max_length=16, choices=[(str(system), system.label) for system in System])
     since = models.DateTimeField(null=True, blank=True)
     until = models.DateTimeField(null=True, blank=True)
     trips = models.PositiveIntegerField(default=0)

@@ -6,7 +6,7 @@ each of them by something that does the same under the scheduler's hand.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager, nullcontext
 from functools import cached_property, partial
@@ -18,6 +18,7 @@ from celery.app.task import Task
 
 from connector.avidxchange.client import AvidXchangeClient
 from connector.epicor.client import EpicorClient
+from connector.transport.guard import Guard
 from connector.transport.limits import Gate
 from syncjobs.engine.context import Clock, StageContext
 from syncjobs.engine.outgoing import Desk
@@ -46,6 +47,22 @@ class Inline:
 
     def map(self, call: Callable[..., Any], *rows: Any) -> Iterator[Any]:
         return iter([call(*one) for one in zip(*rows, strict=False)])
+
+
+class Unlimited:
+    """Places without end: a worker that waited for one would stop the scheduler, which lets one worker go at a time."""
+
+    def take(self, numbers: Sequence[int]) -> int | None:
+        return numbers[0]
+
+    def give(self, number: int) -> None:
+        return None
+
+    def taken(self) -> int:
+        return 0
+
+    def keep(self) -> None:
+        return None
 
 
 class Surroundings(Protocol):
@@ -78,7 +95,10 @@ def under(world: Surroundings) -> Iterator[None]:
     """Run the product in ``world`` until the block ends."""
 
     def client(kind: type) -> Callable[..., Any]:
-        return lambda *args, **kwargs: kind(*args, **kwargs, now=world.now, sleep=world.sleep, session=world.session())
+        def make(*args: Any, **kwargs: Any) -> Any:
+            return kind(*args, **{**kwargs, "now": world.now, "sleep": world.sleep, "session": world.session()})
+
+        return make
 
     def publish(task: Task, args: Any = None, kwargs: Any = None, **options: Any) -> None:
         world.publish(task, args, kwargs, **options)
@@ -88,6 +108,8 @@ def under(world: Surroundings) -> Iterator[None]:
         "tenants.clients.AvidXchangeClient": client(AvidXchangeClient),
         "tenants.clients.DatabaseTokenCache": partial(DatabaseTokenCache, monotonic=world.monotonic),
         "connector.transport.sender.Gate": partial(Gate, clock=world.monotonic),
+        "syncjobs.engine.context.Guard": partial(Guard, clock=world.monotonic),
+        "syncjobs.engine.context.AdvisorySeats": lambda *_where: Unlimited(),
         "connector.epicor.paging.ThreadPoolExecutor": Inline,
         "syncjobs.engine.outgoing.ThreadPoolExecutor": Inline,
         "syncjobs.engine.loop.Clock": lambda: Clock(now=world.now, sleep=world.sleep),

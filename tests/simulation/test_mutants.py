@@ -20,7 +20,7 @@ from tests.simulation import plan
 from tests.simulation.session import Simulator
 from tests.simulation.test_simulation import world  # noqa: F401  (a fixture, used by name)
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.timeout(600), pytest.mark.django_db(transaction=True)]
 
 Mutant = Callable[[], AbstractContextManager[None]]
 
