@@ -29,7 +29,7 @@ class Capability(StrEnum):
     ADMINISTER = "administer"
 
 
-#: What each capability covers, for docs/roles.md.
+#: What each capability covers, for the table in docs/access.md.
 COVERS: dict[Capability, str] = {
     Capability.VIEW: "see records, runs, problems, differences and the audit trail; export what a list shows",
     Capability.REVIEW: "decide about mappings and problems: approve, reject, ignore, resolve, take back",
@@ -128,7 +128,7 @@ def may_let_in(user: Person, person: User) -> bool:
 
 
 def role_table() -> str:
-    """Return who may do what as a table, as docs/roles.md shows it."""
+    """Return who may do what as a table, as docs/access.md shows it."""
     head = ["capability", *(role.label for role in Role), "what it covers"]
     rows = [
         [f"`{capability}`", *("yes" if capability in ALLOWS[role] else "–" for role in Role), COVERS[capability]]

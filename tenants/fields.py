@@ -2,8 +2,9 @@
 
 A column of this kind never hands out plain text. Reading a row gives a ``Sealed`` value, which holds the ciphertext
 and prints as "set"; assigning text to a model's attribute seals it at once. Only ``Sealed.reveal()`` decrypts, and only
-``tenants/clients.py`` calls it (a test looks), so a page, a log line, a traceback or a repr that meets a connection
-meets no secret. ``None`` means "not set"; an empty text is stored as ``None``.
+``tenants/clients.py`` and, for the key of a person's authenticator app, ``tenants/models/devices.py`` call it (a test
+looks), so a page, a log line, a traceback or a repr that meets a connection meets no secret. ``None`` means "not set";
+an empty text is stored as ``None``.
 
 A secret is sealed under every one of ``FERNET_KEYS``, not only under the newest, so that while keys are rotated a
 process that was started with the old list and one that was started with the new list open whatever the other sealed.

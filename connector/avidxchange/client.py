@@ -2,7 +2,8 @@
 
 The rest of the package is pure and this is where it meets HTTP: addresses from the profile, bodies from ``batches``,
 answers through ``envelopes`` and ``decode``, refusals through ``faults``. Nothing outside this package knows a wire
-name. Days of filters are UTC days (contract 6.4). Every method raises the five errors of ``transport.errors`` only.
+name. Days of filters are UTC days (contract 6.4). Every method raises the errors of ``transport.errors`` only.
+Long, but of one topic: one method a call.
 """
 
 from __future__ import annotations

@@ -113,7 +113,8 @@ class Guard:
     def fit(self, *, most: int, attempts: int) -> None:
         """Take over what the client's tenant allows: calls at once, and tries of a call, which are not cut short."""
         self._most = most
-        self._longest_streak = max(self._longest_streak, attempts)
+        # One thing that cannot be had, however often it is asked for, says nothing about the system.
+        self._longest_streak = max(self._longest_streak, attempts + 1)
 
     @property
     def doubt(self) -> Doubt | None:

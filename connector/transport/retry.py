@@ -2,7 +2,7 @@
 
 Safety of the method comes first: only reads are repeated (design section 5, step 3). Then the server's own wish
 (``Retry-After`` in seconds or as a date), then full jitter below an exponential ceiling. A server that says "slow down"
-(429, or its like on another status) is asked again later and more often than one that failed, and never at once.
+(429, or its like on another status) is asked again later and more often than one that failed.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 ``push`` is what a stage calls. It finishes what an earlier worker left (``resume``), plans what is due, sends each
 batch once, and waits a little for verdicts that come later. A batch with an AvidXchange id is never sent again; an
 item that surely never arrived is dropped from its batch and becomes due again under the same external id.
+Long, but of one topic: the way of a batch.
 """
 
 from __future__ import annotations

@@ -48,8 +48,8 @@ class Factor(TimestampMixin, ThrottlingMixin, Device):  # type: ignore[misc]  # 
     def throttle_increment(self, commit: bool = True) -> None:
         """Count a wrong code."""
         super().throttle_increment(commit=False)
-        failures: int = self.throttling_failure_count  # type: ignore[has-type]  # the library has no types
-        self.throttling_failure_count = min(failures, MOST_FAILURES)
+        counted: int = self.throttling_failure_count  # type: ignore[has-type]  # the library has no types
+        self.throttling_failure_count = min(counted, MOST_FAILURES)
         if commit:
             self.save()
 

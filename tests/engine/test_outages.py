@@ -276,6 +276,21 @@ def test_one_run_pings_when_the_pause_is_over_and_the_others_wait_for_it(
     assert health(tenant).trips == 2
 
 
+def test_a_stage_that_needs_it_for_a_part_only_pings_too_and_runs_in_any_case(
+    tenant: Tenant, fall: Any, run: Run, pings: Pings
+) -> None:
+    """It may be the only one that is switched on."""
+    fall(tenant)
+    pings.made.clear()
+    pass_time(31)
+    assert run(tenant, Stage.APPROVALS_IN).status == "done"
+    assert (pings.made, health(tenant).trips) == ([("north", EPICOR)], 2)
+    pings.meets.clear()
+    pass_time(61)
+    assert run(tenant, Stage.APPROVALS_IN).status == "done"
+    assert health(tenant).since is None
+
+
 def test_a_ping_of_a_worker_that_died_is_made_by_another(tenant: Tenant, fall: Any, run: Run, pings: Pings) -> None:
     fall(tenant)
     pass_time(30)

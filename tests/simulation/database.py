@@ -36,6 +36,30 @@ def _sequences() -> list[tuple[str, str]]:
         ]
 
 
+def sequences() -> dict[str, tuple[int, bool]]:
+    """Return where every sequence stands: its last number, and whether that was given out."""
+    found = {}
+    with connection.cursor() as cursor:
+        for table, column in _sequences():
+            cursor.execute("SELECT pg_get_serial_sequence(%s, %s)", [table, column])
+            (sequence,) = cursor.fetchone() or ("",)
+            cursor.execute(f"SELECT last_value, is_called FROM {sequence}")  # noqa: S608
+            last, called = cursor.fetchone() or (1, False)
+            found[sequence] = (last, called)
+    return found
+
+
+def set_sequences(numbers: dict[str, tuple[int, bool]]) -> None:
+    """Let every sequence go on from where it stood."""
+    with connection.cursor() as cursor:
+        cursor.execute(_setting(numbers))
+
+
+def _setting(numbers: dict[str, tuple[int, bool]]) -> str:
+    parts = (f"setval('{sequence}', {last}, {called})" for sequence, (last, called) in numbers.items())
+    return f"SELECT {', '.join(parts)};"
+
+
 def put_away(name: str) -> str:
     """Keep every row as it is now under a name; returns the statements that bring them back."""
     schema = f"kept_{name}"
@@ -43,22 +67,14 @@ def put_away(name: str) -> str:
         cursor.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}")
         for table in _tables():
             cursor.execute(f"CREATE TABLE {schema}.{table} AS TABLE public.{table}")
-        numbers = []
-        for table, column in _sequences():
-            cursor.execute("SELECT pg_get_serial_sequence(%s, %s)", [table, column])
-            (sequence,) = cursor.fetchone() or ("",)
-            cursor.execute(f"SELECT last_value, is_called FROM {sequence}")  # noqa: S608
-            last, called = cursor.fetchone() or (1, False)
-            numbers.append(f"setval('{sequence}', {last}, {called})")
+    numbers = sequences()
     lift = [f"ALTER TABLE {table} DISABLE TRIGGER USER;" for table in _guarded()]
     lower = [f"ALTER TABLE {table} ENABLE TRIGGER USER;" for table in _guarded()]
     swap = [
         f"DELETE FROM public.{table}; INSERT INTO public.{table} SELECT * FROM {schema}.{table};"  # noqa: S608
         for table in _tables()
     ]
-    return "\n".join(
-        ["BEGIN;", *lift, *swap, f"SELECT {', '.join(numbers)};", "COMMIT;", *("BEGIN;", *lower, "COMMIT;")]
-    )
+    return "\n".join(["BEGIN;", *lift, *swap, _setting(numbers), "COMMIT;", *("BEGIN;", *lower, "COMMIT;")])
 
 
 def restore(statements: str) -> None:

@@ -14,7 +14,6 @@ import pytest
 
 from syncjobs.engine import cursors, postings, reading
 from syncjobs.engine.context import StageContext
-from syncjobs.engine.submissions import INVOICE_BOX
 from syncjobs.models import Posting, StageRun
 from tests.simulation import plan
 from tests.simulation.session import Simulator
@@ -39,22 +38,6 @@ def enters_a_payment_again() -> Iterator[None]:
 
     with patch.object(postings, "_take", take):
         yield
-
-
-@contextmanager
-def submits_again() -> Iterator[None]:
-    """A batch of invoices whose answer was lost is sent again at once, and a refusal as a duplicate is believed."""
-    before = (INVOICE_BOX.look_up, INVOICE_BOX.patient, INVOICE_BOX.doubted)
-    _set_box(None, False, frozenset())
-    try:
-        yield
-    finally:
-        _set_box(*before)
-
-
-def _set_box(*values: Any) -> None:
-    for name, value in zip(("look_up", "patient", "doubted"), values, strict=True):
-        object.__setattr__(INVOICE_BOX, name, value)
 
 
 @contextmanager
@@ -90,7 +73,6 @@ def asks_for_no_fence() -> Iterator[None]:
 #: Each mutant, the theme in which it shows, and the seeds of that theme after which it has survived.
 MUTANTS: list[tuple[Mutant, str, int]] = [
     (enters_a_payment_again, "pay", 30),
-    (submits_again, "submit", 30),
     (takes_the_mark_in_the_middle_of_a_pass, "master", 30),
     (asks_for_no_fence, "pay", 60),
 ]
