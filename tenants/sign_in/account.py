@@ -105,7 +105,7 @@ class PasswordLink(FormView):  # type: ignore[type-arg]  # generic in the stubs 
         """Keep the code in the session, as Django does; the next page says whether it is good."""
         key, _dot, token = form.cleaned_data["code"].partition(".")
         self.request.session[INTERNAL_RESET_SESSION_TOKEN] = token
-        return HttpResponseRedirect(reverse("sign_in:set_password", args=[key or "-"]))
+        return HttpResponseRedirect(reverse("sign_in:set_password", args=[key]))
 
 
 @method_decorator(login_not_required, name="dispatch")

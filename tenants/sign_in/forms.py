@@ -70,7 +70,12 @@ class WhyForm(forms.Form):
 class LinkForm(forms.Form):
     """What stands behind the "#" of a password link."""
 
-    code = forms.CharField(max_length=200, widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}))
+    code = forms.RegexField(
+        r"^[\w-]+\.[\w-]+$",
+        max_length=200,
+        widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}),
+        error_messages={"invalid": "This is not what stands behind the # of a link."},
+    )
 
 
 class NewPasswordForm(SetPasswordForm):  # type: ignore[type-arg]  # generic in the stubs only
